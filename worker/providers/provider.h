@@ -1,0 +1,128 @@
+/* provider - what a driver is, and the contract that every driver keeps.
+ *
+ * A driver turns a message into a request and an answer into an outcome. It is pure: text in, text out, no network, no
+ * clock but the one handed in, no global state. worker/transfer.c does the sending. One vendor is one file
+ * and one folder of recorded exchanges; registry.c lists them.
+ *
+ *  1. configure() checks every setting, fills an account, and explains the first mistake in a sentence. It
+ *     reads secrets only through `env:NAME` or `file:/path`.
+ *  2. build() writes the whole request or fails with ERROR_INVALID and a sentence; it never writes a partial one. Same
+ *     message, same account, same now -> same bytes, except for signatures over the time.
+ *  3. The request carries the delivery id where the provider's callback brings it back, and the idempotency key where
+ *     the provider has one (then `keyed` is true).
+ *  4. No CR, LF or NUL from a message ever reaches a header line, an envelope or a URL.
+ *  5. read() gives exactly one outcome for any answer, also for nonsense; it never fails.
+ *  6. A status that the driver does not know falls to the rule of its class (2xx accepted, 429 throttled, other 4xx
+ *     bad payload, 5xx transient or uncertain as the vendor documents).
+ *  7. A request that may have been written in full without a clear answer is OUTCOME_UNCERTAIN; one that was provably
+ *     not is OUTCOME_NOT_SENT. transfer.h's answer says which.
+ *  8. Retry-After is honoured in both forms (seconds and HTTP date).
+ *  9. No secret, address or body is ever put into an outcome or an error.
+ */
+#ifndef POSTRIDER_WORKER_PROVIDERS_PROVIDER_H
+#define POSTRIDER_WORKER_PROVIDERS_PROVIDER_H
+
+#include <jansson.h>
+
+#include "shared/channel.h"
+#include "shared/error.h"
+#include "shared/text.h"
+#include "worker/outcome.h"
+
+struct slice {
+	const char *bytes; /* may be NULL when length is 0 */
+	size_t length;
+};
+
+/* One rendered message to one address. Borrowed for the call. */
+struct provider_message {
+	int64_t delivery_id;
+	int32_t attempt;
+	const char *idempotency_key; /* the same for every attempt of this delivery */
+	struct slice address;
+	struct slice subject;   /* email subject, in-app and push title */
+	struct slice body_text;
+	struct slice body_html; /* empty: text only */
+	int64_t created_at_ms;  /* wall clock, fixed per delivery: Date and Message-ID do not change on a retry */
+	int64_t now_ms;         /* wall clock of this attempt: signatures */
+};
+
+enum provider_protocol { PROVIDER_HTTP, PROVIDER_SMTP };
+
+#define PROVIDER_HEADERS_MAX 12
+#define PROVIDER_BODY_MAX    (4 * 1024 * 1024)
+
+/* Reused between messages: provider_request_clear() keeps the memory. */
+struct provider_request {
+	enum provider_protocol protocol;
+	struct text url;                           /* http(s)://..., smtp(s)://host:port */
+	struct text headers[PROVIDER_HEADERS_MAX]; /* "Name: value", HTTP only */
+	size_t header_count;
+	struct text body;      /* HTTP body; the whole MIME message for SMTP, CRLF lines, not dot-stuffed */
+	struct text mail_from; /* SMTP envelope, bare addresses */
+	struct text rcpt_to;
+};
+
+/* How far a call came. Filled by worker/transfer.c. */
+enum provider_progress {
+	PROVIDER_NOT_WRITTEN, /* provably the provider cannot have taken it */
+	PROVIDER_WRITTEN,     /* the request may have arrived in full, no complete answer */
+	PROVIDER_ANSWERED,    /* there is an answer */
+};
+
+struct provider_answer {
+	enum provider_progress progress;
+	int status;             /* HTTP status or SMTP reply code; 0: none */
+	struct slice body;      /* HTTP answer body (cut at 64 KiB); the last SMTP reply's text */
+	struct slice retry_after; /* the header's value */
+	const char *failure;    /* a word for what went wrong below: "connect", "timeout", "tls", "reset", "fenced"; or NULL */
+	const char *explanation; /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
+	bool rcpt_stage;        /* SMTP: the refusal was for RCPT TO */
+	int64_t wall_ms;        /* when the answer came: for Retry-After dates */
+};
+
+struct provider_account; /* the driver's own, made by configure() */
+
+struct provider_driver {
+	const char *name;      /* as in delivery.provider_account.driver */
+	unsigned channels;     /* bits: 1u << CHANNEL_EMAIL ... */
+	bool keyed;            /* the provider honours an idempotency key */
+	const char *settings_help; /* a line per setting, for --help and error sentences */
+	struct provider_account *(*configure)(const json_t *settings, struct error *err);
+	void (*release)(struct provider_account *account);
+	bool (*build)(struct provider_account *account, const struct provider_message *message,
+	              struct provider_request *request, struct error *err);
+	void (*read)(struct provider_account *account, const struct provider_answer *answer, struct outcome *outcome);
+	/* What the transport needs beside the request; NULL pointers where not used. */
+	const struct provider_transport *(*transport)(const struct provider_account *account);
+};
+
+/* Per account: how to connect. */
+struct provider_transport {
+	bool start_tls;           /* SMTP: require STARTTLS */
+	const char *ca_file;      /* NULL: the system's */
+	const char *user, *password; /* SMTP AUTH */
+	bool plain_allowed;       /* http:// and loopback only where the account says so */
+	int64_t connect_timeout_ms, timeout_ms;
+};
+
+extern const struct provider_driver *const provider_registry[]; /* ends with NULL */
+const struct provider_driver *provider_find(const char *name);
+
+void provider_request_init(struct provider_request *request);
+void provider_request_clear(struct provider_request *request);
+void provider_request_release(struct provider_request *request);
+/* "Name: value"; false and ERROR_INVALID when the value holds CR, LF or NUL. */
+bool provider_request_header(struct provider_request *request, const char *name, const char *value, size_t length,
+                             struct error *err) MUST_CHECK;
+
+/* Settings helpers: a text setting, resolved through env: and file: where secret is true. NULL default: required. */
+bool provider_setting_text(const json_t *settings, const char *name, bool secret, const char *default_text,
+                           char **value, struct error *err) MUST_CHECK;
+bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,
+                             int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
+
+/* RFC 9110 §10.2.3: delta-seconds or HTTP-date. 0 when absent or nonsense; at most 24 h. */
+int64_t provider_retry_after_ms(struct slice value, int64_t wall_ms);
+
+#endif

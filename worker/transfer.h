@@ -1,0 +1,41 @@
+/* transfer - carries requests to providers, over libcurl's multi interface on the event loop.
+ *
+ * One pool per provider account: its own CURLM, its own connections, its own easy handles, reused. The caller keeps
+ * to `concurrency`; nothing waits inside libcurl. The request's bytes are borrowed until done() runs, which
+ * happens exactly once, on the loop, never from inside transfer_start().
+ *
+ * The fence: right before the first byte of a request is written, fence() is asked. False means that
+ * nothing was sent: the answer is PROVIDER_NOT_WRITTEN, failure "fenced". libcurl silently repeats a
+ * POST when a reused connection turns out dead; the fence is asked again then, and its second call for one transfer
+ * always aborts: PROVIDER_WRITTEN, failure "repeat", because the first copy may have arrived.
+ *
+ * For SMTP nothing is taken before the final dot: a failure before the last byte of the body was handed
+ * to libcurl is PROVIDER_NOT_WRITTEN. TLS is verified; redirects are not followed; only http, https, smtp, smtps.
+ * Only this file includes libcurl.
+ */
+#ifndef POSTRIDER_WORKER_TRANSFER_H
+#define POSTRIDER_WORKER_TRANSFER_H
+
+#include "worker/providers/provider.h"
+
+struct event_base;
+struct transfer_pool;
+
+/* May it be sent, now? Asked at the last moment. */
+typedef bool transfer_fence(void *context);
+/* The answer is borrowed for the call. duration_us: from start to end. */
+typedef void transfer_done(void *context, const struct provider_answer *answer, int64_t duration_us);
+
+struct transfer_pool *transfer_pool_open(struct event_base *base, const struct provider_transport *transport,
+                                         size_t connections_max) MUST_CHECK;
+/* Aborts what is in flight without calling done(). */
+void transfer_pool_close(struct transfer_pool **pool);
+
+void transfer_start(struct transfer_pool *pool, const struct provider_request *request, transfer_fence *fence,
+                    transfer_done *done, void *context);
+size_t transfer_pool_in_flight(const struct transfer_pool *pool);
+
+/* "libcurl/7.88.1 OpenSSL/3.0.17 ..." for --version and logs. */
+const char *transfer_library(void);
+
+#endif
