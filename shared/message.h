@@ -23,7 +23,8 @@ struct message {
 	char trace_id[MESSAGE_TRACE_LENGTH + 1]; /* lower-case hex, W3C trace-id */
 };
 
-/* Writes into buffer, returns the length (always < MESSAGE_BYTES_MAX). */
+/* Writes into buffer with a NUL behind, returns the length (always < MESSAGE_BYTES_MAX). A trace_id
+ * shorter than it should be gets zeros in front, so that the job can be read all the same. */
 size_t message_encode(const struct message *message, char buffer[MESSAGE_BYTES_MAX]);
 
 /* Fails with ERROR_INVALID and a sentence that says which field; message is untouched then. */

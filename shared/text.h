@@ -43,6 +43,9 @@ void text_add_html(struct text *text, const char *bytes, size_t length);        
 void text_add_url(struct text *text, const char *bytes, size_t length);         /* RFC 3986 unreserved stay */
 void text_add_header(struct text *text, const char *bytes, size_t length);      /* drops CR, LF, NUL, controls */
 
+/* How many bytes the valid UTF-8 character at the start has; 0 when it is none. */
+size_t text_utf8_length(const char *bytes, size_t length);
+
 /* Moves the bytes to the caller (free()), leaves the text empty. */
 char *text_take(struct text *text, size_t *length) MUST_CHECK;
 
