@@ -7,9 +7,11 @@
  *     log_event(LOG_WARNING, "lane_paused", "The provider asked us to wait.",
  *               LOG_INT("lane", lane->lane_id), LOG_TEXT("reason", reason));
  *
- * A line is one write(2), so lines of several processes do not mix. The same
- * event more than 20 times a second is counted and told once a second instead
- * (field `repeated`). Only main programs log; libraries return errors.
+ * A line is one write(2) of at most PIPE_BUF bytes, so lines of several processes do not mix. A
+ * text longer than 1000 bytes is cut; a field that finds no room is left out (`"cut":true`). The
+ * same event more than 20 times a second is counted and told once a second instead (field
+ * `repeated`), at the latest when the program exits. event and program are borrowed for good: literals.
+ * Only main programs log, from their main thread; libraries return errors.
  */
 #ifndef POSTRIDER_SHARED_LOG_H
 #define POSTRIDER_SHARED_LOG_H

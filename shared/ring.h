@@ -2,7 +2,8 @@
  *
  * One producer, one consumer, fixed-size items, C11 atomics, no locks. The consumer polls
  * ring_fd() for reading, calls ring_drain_fd() and then takes until empty. A full ring refuses:
- * the producer keeps the item and waits. Checked under ThreadSanitizer.
+ * the producer keeps the item and waits. Without a file
+ * descriptor left ring_new() ends the process, as memory_new() does. Checked under ThreadSanitizer.
  */
 #ifndef POSTRIDER_SHARED_RING_H
 #define POSTRIDER_SHARED_RING_H

@@ -11,9 +11,10 @@
  *                        "How long a claim holds."),
  *     };
  *
- * NAME_FILE reads the value from a file (for secrets). A value out of bounds, and a
- * POSTRIDER_ variable that no table knows, is an error with a sentence. Values
- * live as long as the process.
+ * NAME_FILE reads the value from a file (for secrets) without the line end behind it. An empty
+ * variable counts as unset. A value out of bounds is an error with a sentence. Values live as
+ * long as the process. All programs may share one environment, so settings_read() passes over
+ * what it does not know; settings_unknown() finds the misspelt name.
  */
 #ifndef POSTRIDER_SHARED_SETTINGS_H
 #define POSTRIDER_SHARED_SETTINGS_H
@@ -51,12 +52,15 @@ struct setting {
 	{.name = (name_), .type = SETTING_TYPE_SWITCH, .unit = "", .value.on = (where),                 \
 	 .number_default = (default_), .highest = 1, .sentence = (sentence_)}
 
-/* Fills every row from the environment. known/known_count are further names that other
- * programs of the project use and that are therefore no mistake: pass NULL, 0 to accept any
- * POSTRIDER_ variable. */
+/* Fills every row from the environment, or none. */
 bool settings_read(const struct setting *table, size_t count, struct error *err) MUST_CHECK;
 
-/* The table for people: name, type and unit, default, bounds, sentence. Secrets show no value. */
+/* The first POSTRIDER_ variable that neither this table nor any other part of the project knows,
+ * or NULL. Worth a warning: it is probably misspelt. Borrowed until the next call. */
+const char *settings_unknown(const struct setting *table, size_t count);
+
+/* The table for people: name, type and unit, default, bounds, what the environment says now, sentence.
+ * Neither secrets nor the passwords in URLs are shown. */
 void settings_print(const struct setting *table, size_t count, FILE *out);
 
 #endif
