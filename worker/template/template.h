@@ -10,7 +10,8 @@
  *     if (!template_render(subject, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault)) ...
  *
  * A path is names joined by dots: letters, digits, _ and -; `contact.first_name`. Array elements: `[0]`.
- * A missing path, null and (for default:) false and "" count as undefined.
+ * A missing path, null and (for default:) false, "", [] and {} count as undefined. `{{-` and `-}}` trim blanks around.
+ * Objects and arrays print as their JSON. A template that reads no path does not look at the data.
  */
 #ifndef POSTRIDER_WORKER_TEMPLATE_TEMPLATE_H
 #define POSTRIDER_WORKER_TEMPLATE_TEMPLATE_H

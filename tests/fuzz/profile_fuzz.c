@@ -1,0 +1,54 @@
+/* The input is a profile. What the scan takes for JSON must be JSON to jansson too, and with the same values. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/template/template.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+static void check_same(const char *json, size_t length, const struct text *out)
+{
+	/* jansson refuses lone surrogates, \u0000 in keys, huge numbers and its own depth: only look where it agrees.
+	 */
+	json_t *tree = json_loadb(json, length, JSON_ALLOW_NUL, NULL);
+	const json_t *value = json_object_get(tree, "a");
+
+	if (json_is_string(value) && (out->length != json_string_length(value) ||
+				      memcmp(text_string(out), json_string_value(value), out->length) != 0))
+		abort();
+	if ((json_is_null(value) || (json_is_object(tree) && value == NULL)) && out->length != 0)
+		abort();
+	json_decref(tree);
+}
+
+static void check_refused(const char *json, size_t length)
+{
+	json_t *tree = json_loadb(json, length, JSON_ALLOW_NUL, NULL);
+
+	/* jansson goes deeper than we do. */
+	if (json_is_object(tree) && length < 128)
+		abort();
+	json_decref(tree);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	static const char source[] = "{{ a }}", deeper[] = "{{ a.b }}{{ a[1] }}{{ c.d[0].e | default: 'x' }}{{ c }}";
+	struct template_data data = {.json = (const char *)bytes, .length = length};
+	struct template_fault fault;
+	struct template *value = template_compile(source, sizeof(source) - 1, TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *paths = template_compile(deeper, sizeof(deeper) - 1, TEMPLATE_SLOT_JSON, &fault);
+	struct text out;
+
+	text_init(&out, 1024 * 1024);
+	if (template_render(value, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault))
+		check_same((const char *)bytes, length, &out);
+	else
+		check_refused((const char *)bytes, length);
+	(void)!template_render(paths, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault);
+	text_release(&out);
+	template_free(&value);
+	template_free(&paths);
+	return 0;
+}
