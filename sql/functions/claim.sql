@@ -1,0 +1,138 @@
+-- needs: refusal
+-- A worker takes deliveries of one lane: checks the epoch and everything that may have changed since they were planned, in one
+-- transaction. Who may be sent to becomes `sending` with a lease; who may not ends here, with the reason; who has to wait goes back to
+-- `planned`. Stale or already taken messages return no row: acknowledge them and forget them.
+--
+-- p_claim_token: random, this worker's and this batch's. Returns a row per delivery that was looked at; refusal is null for those to send.
+create or replace function delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint,
+  p_delivery_ids bigint[], p_epochs integer[])
+returns table (
+  delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint,
+  expires_at_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text,
+  first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  account record;
+  v_probe bigint;
+  v_until timestamptz;
+begin
+  select a.provider_account_id, a.is_active, a.open_until, a.paused_until into account
+  from delivery.lane l join delivery.provider_account a using (provider_account_id) where l.lane_id = p_lane_id;
+  v_until := greatest(account.open_until, account.paused_until);
+  -- After its pause an open breaker lets one delivery of the whole fleet through; the account's row decides which.
+  if account.open_until <= now() then
+    update delivery.provider_account a
+    set probe_delivery_id = (select min(d.delivery_id) from delivery.delivery d
+          join unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch) on d.delivery_id = x.delivery_id and d.epoch = x.epoch
+          where d.status = 'queued'),
+        probe_until = now() + p_lease_ms * interval '1 millisecond'
+    where a.provider_account_id = account.provider_account_id and a.open_until <= now()
+      and (a.probe_until is null or a.probe_until <= now())
+    returning a.probe_delivery_id into v_probe;
+    v_until := now() + interval '2 seconds';
+  end if;
+
+  return query
+  with asked as (
+    select x.delivery_id, x.epoch from unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch)
+  ), fact as materialized (
+    select d.delivery_id, d.epoch, r.contact_point_id, r.address,
+           case
+             when not account.is_active then 'account_off'
+             when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
+             else marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, p.erased_at, r.address,
+                    coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted,
+                    coalesce(r.topic_denied, false), now())
+           end as refusal,
+           p.member_no, p.first_name, p.last_name, p.language, p.time_zone, p.tier, p.points, p.profile
+    from asked
+    join delivery.delivery d on d.delivery_id = asked.delivery_id
+      and d.epoch = asked.epoch -- guard: epoch
+    join delivery.run_step rs on rs.run_step_id = d.run_step_id
+    join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
+    join marketing.campaign c on c.campaign_id = cr.campaign_id
+    left join marketing.topic t on t.topic_id = c.topic_id
+    join marketing.contact p on p.contact_id = d.contact_id
+    cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
+    where d.status = 'queued'
+  ), moved as (
+    update delivery.delivery d
+    set status = v.status,
+        attempt = d.attempt + (f.refusal is null)::integer,
+        claim_token = case when f.refusal is null then p_claim_token end,
+        claimed_by = p_worker,
+        lease_until = case when f.refusal is null then now() + p_lease_ms * interval '1 millisecond' end,
+        contact_point_id = f.contact_point_id,
+        reason = f.refusal,
+        waiting_for = case f.refusal
+          when 'campaign_paused' then 'the campaign to be resumed'
+          when 'provider_paused' then 'the provider'
+          when 'account_off' then 'the provider account to be switched on' end,
+        next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
+          when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
+        settled_at = case when f.refusal is not null and v.status <> 'planned' then now() end
+    from fact f
+    cross join lateral (select (case
+        when f.refusal is null then 'sending'
+        when f.refusal in ('campaign_paused', 'provider_paused', 'account_off') then 'planned'
+        when f.refusal = 'campaign_cancelled' then 'cancelled'
+        when f.refusal = 'too_late' then 'expired'
+        else 'skipped' end)::delivery.delivery_status as status) v
+    where d.delivery_id = f.delivery_id and d.status = 'queued'
+      and d.epoch = f.epoch -- guard: epoch
+    returning d.delivery_id, d.status, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
+      d.queued_at, d.data, f.refusal, f.contact_point_id, f.address, f.member_no, f.first_name, f.last_name, f.language, f.time_zone,
+      f.tier, f.points, f.profile
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select m.run_step_id, 'queued'::delivery.delivery_status as status, '' as reason, -count(*) as amount from moved m group by 1
+      union all
+      select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.refusal end, count(*) from moved m group by 1, 2, 3
+      order by 1, 2, 3
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  ), pulsed as (
+    insert into delivery.lane_pulse as lp (lane_id, slot, newest_queued_at)
+    select p_lane_id, pg_backend_pid() % 32, max(m.queued_at) from moved m having count(*) > 0
+    on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
+  )
+  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at) * 1000)::bigint,
+    (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
+    m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text
+  from moved m;
+end
+$$;
+comment on function delivery.claim is 'A worker takes deliveries to send them; consent, suppression, expiry and campaign status are asked here.';
+
+-- Which of these claimed deliveries may still be sent. For those that waited more than a moment after the claim.
+create or replace function delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[])
+returns table (delivery_id bigint, refusal text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+  select d.delivery_id,
+         case when a.paused_until > now() then 'provider_paused' else
+         marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, p.erased_at, r.address, coalesce(r.suppressed, false),
+           coalesce(r.channel_denied, false), r.topic_granted, coalesce(r.topic_denied, false), now()) end
+  from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
+  join delivery.delivery d on d.delivery_id = asked.delivery_id and d.claim_token = asked.claim_token and d.status = 'sending'
+  join delivery.run_step rs on rs.run_step_id = d.run_step_id
+  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.provider_account a on a.provider_account_id = l.provider_account_id
+  join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
+  join marketing.campaign c on c.campaign_id = cr.campaign_id
+  left join marketing.topic t on t.topic_id = c.topic_id
+  join marketing.contact p on p.contact_id = d.contact_id
+  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
+$$;
+comment on function delivery.recheck is 'Whether claimed deliveries may still be sent, for those that had to wait for a moment.';

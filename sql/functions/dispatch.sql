@@ -1,0 +1,164 @@
+-- needs: partitions
+-- needs: count_moves
+-- Takes up to p_limit deliveries that are due on a lane: planned -> queued, epoch + 1. COMMIT, then publish them.
+-- Shares the lane between runs by their campaigns' weights (deficit round robin with equal costs): nobody waits behind a large
+-- campaign. Retries of a run come before its new deliveries. One scheduler at a time fills a lane; another one gets nothing
+-- and does not wait.
+create or replace function delivery.dispatch(p_lane_id integer, p_limit integer)
+returns table (delivery_id bigint, epoch integer, expires_at_ms bigint)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  feed record;
+  weights_left bigint;
+  weights_all bigint;
+  left_over integer;
+  share integer;
+  taken integer;
+  upper_contact bigint;
+  low bigint;
+  high bigint;
+  round integer := 0;
+  took_any boolean := true;
+begin
+  -- An open breaker lets a single delivery through after its pause.
+  select case when a.open_until is null then p_limit
+              when a.probe_until is null or a.probe_until <= now() then 1 else 0 end into left_over
+  from delivery.lane l
+  join delivery.provider_account a using (provider_account_id)
+  where l.lane_id = p_lane_id and a.is_active and coalesce(a.open_until, '-infinity') <= now()
+    and coalesce(a.paused_until, '-infinity') <= now()
+  for update of l skip locked;
+  if not found then
+    return;
+  end if;
+  -- A second round hands out what the small ones left.
+  while left_over > 0 and took_any and round < 3 loop
+    round := round + 1;
+    took_any := false;
+    select sum(f.weight) into weights_left from delivery.lane_feeds(p_lane_id) f;
+    weights_all := weights_left;
+    for feed in select f.* from delivery.lane_feeds(p_lane_id) f order by f.run_step_id loop
+      exit when left_over <= 0;
+      share := least(left_over, greatest(1, ceil(left_over::numeric * feed.weight / greatest(weights_left, 1))))::integer;
+      weights_left := weights_left - feed.weight;
+      low := delivery.first_id_of(feed.month);
+      high := delivery.first_id_of(feed.month + 1);
+
+      return query
+      with due as materialized (
+        select d.delivery_id from delivery.delivery d
+        where d.run_step_id = feed.run_step_id and d.next_at <= now() and d.status = 'planned'
+          and d.delivery_id >= low and d.delivery_id < high
+        order by d.next_at limit share
+        for update skip locked
+      )
+      update delivery.delivery d
+      set status = 'queued', epoch = d.epoch + 1, queued_at = now(), next_at = now() + interval '10 seconds',
+          waiting_for = null
+      from due
+      where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
+      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      get diagnostics taken = row_count;
+      if taken > 0 then
+        perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
+          array['planned', 'queued']::delivery.delivery_status[], array['', ''], array[-taken, taken]);
+        share := share - taken;
+        left_over := left_over - taken;
+        took_any := true;
+      end if;
+      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor;
+
+      select max(p.contact_id) into upper_contact from (
+        select d.contact_id from delivery.delivery d
+        where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= feed.plan_cursor
+          and d.delivery_id >= low and d.delivery_id < high
+        order by d.contact_id limit share
+      ) p;
+      if upper_contact is null then
+        update delivery.run_step rs set dispatch_cursor = feed.plan_cursor where rs.run_step_id = feed.run_step_id;
+        continue;
+      end if;
+      return query
+      update delivery.delivery d
+      set status = 'queued', epoch = d.epoch + 1, queued_at = now()
+      where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
+        and d.delivery_id >= low and d.delivery_id < high and d.status = 'planned' and d.next_at is null
+      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      get diagnostics taken = row_count;
+      update delivery.run_step rs set dispatch_cursor = upper_contact where rs.run_step_id = feed.run_step_id;
+      took_any := true;
+      if taken > 0 then
+        perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
+          array['planned', 'queued']::delivery.delivery_status[], array['', ''], array[-taken, taken]);
+        left_over := left_over - taken;
+      end if;
+    end loop;
+  end loop;
+end
+$$;
+comment on function delivery.dispatch is 'Takes the next deliveries of a lane, fairly between campaigns, for the scheduler to publish.';
+
+-- The steps that have something for a lane now.
+create or replace function delivery.lane_feeds(p_lane_id integer)
+returns table (run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
+language sql
+stable
+as $$
+  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor
+  from delivery.campaign_run r
+  join delivery.run_step rs using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  where r.ended_at is null and rs.lane_id = p_lane_id and c.desired_status = 'running' and r.close_as is null
+    and (rs.dispatch_cursor < r.plan_cursor or exists (
+      select from delivery.delivery d
+      where d.run_step_id = rs.run_step_id and d.next_at <= now() and d.status = 'planned'
+        and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)))
+$$;
+comment on function delivery.lane_feeds is 'Which steps of which runs have deliveries due on a lane.';
+
+-- What the broker did not take goes back: queued -> planned, tried again after p_wait. The epoch decides, so a delivery that has moved
+-- on meanwhile stays as it is; a copy that reached the broker after all is stale from the next dispatch on.
+create or replace function delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint)
+returns bigint
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  steps bigint[];
+  amounts bigint[];
+begin
+  with moved as (
+    update delivery.delivery d
+    set status = 'planned', next_at = now() + p_wait_ms * interval '1 millisecond', waiting_for = 'the broker, which did not take it'
+    from unnest(p_delivery_ids, p_epochs) as t (delivery_id, epoch)
+    where d.delivery_id = t.delivery_id and d.epoch = t.epoch and d.status = 'queued'
+    returning d.run_step_id
+  )
+  select array_agg(g.run_step_id), array_agg(g.amount) into steps, amounts
+  from (select run_step_id, count(*) as amount from moved group by 1) g;
+  return delivery.count_change(steps, amounts, 'queued', '', 'planned', '');
+end
+$$;
+comment on function delivery.undispatch is 'Takes back what the broker did not take.';
+
+-- What the scheduler saw on the broker. Returns nothing.
+create or replace function delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.lane l
+  set ready_count = p_ready, consumer_count = p_consumers, measured_at = now(),
+      empty_since = case when p_ready > 0 then null else coalesce(l.empty_since, now()) end
+  where l.lane_id = p_lane_id
+    and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
+$$;
+comment on function delivery.note_depth is 'Writes down how many messages wait on the broker.';

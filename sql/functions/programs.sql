@@ -1,0 +1,180 @@
+-- What the programs need to know and to tell. Each is one statement.
+
+-- The lanes and how to reach their providers.
+create or replace function delivery.lanes()
+returns table (lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text,
+  channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, has_work boolean)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
+         a.open_until is not null, true
+  from delivery.lane l
+  join delivery.provider_account a using (provider_account_id)
+  left join delivery.rate_limit rl using (provider_account_id)
+  order by l.class, l.lane_id
+$$;
+comment on function delivery.lanes is 'The lanes, transactional ones first, with their provider accounts.';
+
+-- What is the same for all deliveries of a step: asked once per step by each worker.
+create or replace function delivery.run_step_facts(p_run_step_id bigint)
+returns table (campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy,
+  on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  from delivery.run_step rs
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join marketing.template_version v using (template_version_id)
+  where rs.run_step_id = p_run_step_id
+$$;
+comment on function delivery.run_step_facts is 'Template and policies of a step, for the workers.';
+
+-- A template that does not work says so beside its texts.
+create or replace function delivery.note_template_problem(p_template_version_id bigint, p_problem text)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update marketing.template_version v set problem = p_problem
+  where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
+$$;
+comment on function delivery.note_template_problem is 'Writes down what is wrong with a template.';
+
+-- Takes p_wanted places in the account's timetable for the whole fleet: the caller may send one message at start, start + gap, ...
+-- Returns the wait until the first place in ms and the gap in microseconds. No limit: wait 0, gap 0.
+create or replace function delivery.take_rate(p_provider_account_id integer, p_wanted integer)
+returns table (wait_ms bigint, gap_us bigint)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  first_at timestamptz;
+  gap interval;
+begin
+  update delivery.rate_limit r
+  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (interval '1 second' / r.per_second::double precision)
+  where r.provider_account_id = p_provider_account_id
+  returning r.next_slot_at - p_wanted * (interval '1 second' / r.per_second::double precision), interval '1 second' / r.per_second::double precision
+  into first_at, gap;
+  if not found then
+    return query select 0::bigint, 0::bigint;
+  else
+    return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
+                        ceil(extract(epoch from gap) * 1000000)::bigint;
+  end if;
+end
+$$;
+comment on function delivery.take_rate is 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+
+-- The account does not work: nothing is sent through it for a while, then one message tries.
+create or replace function delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.provider_account a
+  set breaker_reason = p_reason, opened_count = a.opened_count + 1, probe_delivery_id = null, probe_until = null,
+      open_until = now() + least(300000, p_wait_ms * power(2, least(a.opened_count, 6))) * interval '1 millisecond'
+  where a.provider_account_id = p_provider_account_id and (a.open_until is null or a.open_until <= now())
+$$;
+comment on function delivery.open_breaker is 'Stops using an account for a while, longer each time in a row.';
+
+-- It works again.
+create or replace function delivery.close_breaker(p_provider_account_id integer)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.provider_account a
+  set breaker_reason = null, open_until = null, opened_count = 0, probe_delivery_id = null, probe_until = null
+  where a.provider_account_id = p_provider_account_id and a.open_until <= now()
+$$;
+comment on function delivery.close_breaker is 'Uses an account again.';
+
+-- The provider asked for a pause: the whole lane waits, no attempt is used up.
+create or replace function delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.provider_account a
+  set paused_until = greatest(a.paused_until, now() + p_wait_ms * interval '1 millisecond'), paused_reason = p_reason
+  where a.provider_account_id = p_provider_account_id
+$$;
+comment on function delivery.pause_account is 'Waits as long as the provider asked for.';
+
+-- A message on the broker that makes no sense, or that died there. p_delivery_id null: unreadable. A delivery that is
+-- still queued under that epoch gets another turn; the third time it fails.
+create or replace function delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer)
+returns text
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  deaths integer;
+  step bigint;
+begin
+  insert into delivery.dead_letter (source, delivery_id, reason, body) values (p_source, p_delivery_id, p_reason, p_body);
+  if p_delivery_id is null then
+    return 'unreadable';
+  end if;
+  select count(*) into deaths from delivery.dead_letter d where d.delivery_id = p_delivery_id;
+  update delivery.delivery d
+  set status = (case when deaths >= 3 then 'failed' else 'planned' end)::delivery.delivery_status,
+      reason = case when deaths >= 3 then 'poison' end,
+      waiting_for = case when deaths < 3 then 'its turn: its message died on the broker' end,
+      next_at = case when deaths < 3 then now() + interval '5 seconds' end,
+      settled_at = case when deaths >= 3 then now() end
+  where d.delivery_id = p_delivery_id and d.epoch = p_epoch and d.status = 'queued'
+  returning d.run_step_id into step;
+  if not found then
+    return 'stale';
+  end if;
+  perform delivery.count_change(array[step], array[1::bigint], 'queued', '',
+    (case when deaths >= 3 then 'failed' else 'planned' end)::delivery.delivery_status, case when deaths >= 3 then 'poison' else '' end);
+  return case when deaths >= 3 then 'failed' else 'again' end;
+end
+$$;
+comment on function delivery.note_dead_letter is 'Keeps a message that made no sense or died on the broker, and sets its delivery going again.';
+
+-- Who may do the work that only one scheduler does. Returns true while the caller leads; renew well before p_hold_ms is over.
+create or replace function delivery.lead(p_task text, p_holder text, p_hold_ms bigint)
+returns boolean
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into delivery.leader as l (task, holder, term, until)
+  values (p_task, p_holder, 1, now() + p_hold_ms * interval '1 millisecond')
+  on conflict (task) do update
+    set holder = excluded.holder, until = excluded.until, term = l.term + (l.holder <> excluded.holder)::integer
+    where l.holder = excluded.holder or l.until < now();
+  return found;
+end
+$$;
+comment on function delivery.lead is 'Makes one scheduler the leader for a while.';
+
+-- Hands the work over at once when a scheduler leaves.
+create or replace function delivery.resign(p_task text, p_holder text)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
+$$;
+comment on function delivery.resign is 'A scheduler that leaves gives the lead away.';

@@ -1,0 +1,126 @@
+-- needs: count_moves
+-- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
+-- delivery, claim token, attempt, new status, outcome (null: none was made), code, words, provider's id, reason, detail of the wait,
+-- wait in ms until the next look (null: settled), counts as failure, counts as not sent, duration in ms, fingerprint of the payload.
+-- Only where the claim token is still the caller's does the delivery move; otherwise the result is kept as late evidence with the attempt, and an
+-- `uncertain` delivery whose last attempt turns out accepted is settled as sent. Returns the number of deliveries moved.
+create or replace function delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[],
+  p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[],
+  p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[],
+  p_payload_sha256 text[])
+returns integer
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  moved_count integer;
+begin
+  with told as (
+    select x.*
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_statuses, p_outcomes, p_codes, p_words, p_provider_ids, p_reasons, p_waiting_for,
+      p_wait_ms, p_failed, p_not_sent, p_durations_ms, p_payload_sha256)
+      as x (delivery_id, claim_token, attempt, status, outcome, code, words, provider_message_id, reason, waiting_for, wait_ms, failed, not_sent,
+        duration_ms, payload_sha256)
+  ), moved as (
+    update delivery.delivery d
+    set status = t.status,
+        reason = t.reason,
+        waiting_for = t.waiting_for,
+        detail = case when t.status = 'sent' then null else t.words end,
+        next_at = now() + t.wait_ms * interval '1 millisecond',
+        failures = d.failures + t.failed::integer::smallint,
+        not_sent = d.not_sent + t.not_sent::integer::smallint,
+        provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
+        lease_until = null,
+        settled_at = case when t.status not in ('planned', 'queued', 'sending', 'uncertain') then now() end
+    from told t
+    where d.delivery_id = t.delivery_id and d.status = 'sending'
+      and d.claim_token = t.claim_token -- guard: claim_token
+    returning d.delivery_id, d.run_step_id, d.status, d.reason
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select m.run_step_id, 'sending'::delivery.delivery_status as status, '' as reason, -count(*) as amount from moved m group by 1
+      union all
+      select m.run_step_id, m.status, case when m.status in ('planned', 'sent') then '' else coalesce(m.reason, '') end, count(*)
+      from moved m group by 1, 2, 3
+      order by 1, 2, 3
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  ), attempted as (
+    insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
+    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
+           m.delivery_id is null
+    from told t left join moved m on m.delivery_id = t.delivery_id
+    where t.outcome is not null
+    on conflict (delivery_id, attempt) do update
+      set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
+          payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
+      where a.outcome = 'uncertain'
+  )
+  select count(*) into moved_count from moved;
+  if moved_count < array_length(p_delivery_ids, 1) then
+    perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  return moved_count;
+end
+$$;
+comment on function delivery.record is 'Writes down what became of deliveries that a worker had.';
+
+-- Late evidence: a delivery that ended `uncertain` is settled when its last attempt turns out accepted.
+create or replace function delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[])
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_steps bigint[];
+  found_reasons text[];
+begin
+  with told as (
+    select t.delivery_id, d.reason, t.provider_message_id
+    from unnest(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids) as t (delivery_id, attempt, outcome, provider_message_id)
+    join delivery.delivery d on d.delivery_id = t.delivery_id and d.attempt = t.attempt and d.status = 'uncertain'
+    where t.outcome = 'accepted'
+    order by t.delivery_id
+    for update of d
+  ), moved as (
+    update delivery.delivery d
+    set status = 'sent', reason = null, waiting_for = null, detail = null, next_at = null, settled_at = now(),
+        provider_message_id = coalesce(t.provider_message_id, d.provider_message_id)
+    from told t
+    where d.delivery_id = t.delivery_id and d.status = 'uncertain'
+    returning d.delivery_id, d.run_step_id, t.reason
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+    select m.delivery_id, 'sent_after_all', now(), 'the worker''s late answer' from moved m
+  )
+  select array_agg(m.run_step_id), array_agg(m.reason) into found_steps, found_reasons from moved m;
+  for i in 1 .. coalesce(array_length(found_steps, 1), 0) loop
+    perform delivery.count_change(array[found_steps[i]], array[1::bigint], 'uncertain', found_reasons[i], 'sent', '');
+  end loop;
+end
+$$;
+comment on function delivery.settle_late is 'Settles uncertain deliveries whose answer came after all.';
+
+-- The address will never work: the endpoint is switched off, the person is not.
+create or replace function delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[])
+returns integer
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with moved as (
+    update marketing.contact_point p set is_usable = false, unusable_reason = t.reason
+    from unnest(p_contact_point_ids, p_reasons) as t (contact_point_id, reason)
+    where p.contact_point_id = t.contact_point_id and p.is_usable
+    returning 1
+  )
+  select count(*)::integer from moved
+$$;
+comment on function delivery.drop_address is 'Switches off addresses that a provider said will never work.';

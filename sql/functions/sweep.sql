@@ -1,0 +1,257 @@
+-- needs: partitions
+-- needs: count_moves
+-- Repairs what a crash left behind, for one step of a run at a time; several schedulers share the steps.
+-- p_attention_ms: a delivery that is on its way for longer gets a next_at and leaves the window between the cursors. Returns how many
+-- deliveries were moved or marked.
+create or replace function delivery.sweep(p_attention_ms bigint, p_limit integer)
+returns integer
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  work record;
+  touched integer := 0;
+begin
+  for work in
+    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as, r.plan_cursor, r.campaign_run_id,
+           c.desired_status
+    from delivery.campaign_run r
+    join delivery.run_step rs using (campaign_run_id)
+    join marketing.campaign c using (campaign_id)
+    where r.ended_at is null and rs.swept_at < now() - interval '500 milliseconds'
+    order by rs.swept_at, rs.run_step_id
+    limit 100
+    for update of rs skip locked
+  loop
+    update delivery.run_step rs set swept_at = now() where rs.run_step_id = work.run_step_id;
+    if work.close_as is not null then
+      touched := touched + delivery.close_rest(work.run_step_id, work.month, work.close_as, p_limit);
+    end if;
+    touched := touched + delivery.sweep_window(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_attention_ms, p_limit);
+    touched := touched + delivery.sweep_overdue(work.run_step_id, work.lane_id, work.month, p_limit);
+  end loop;
+  return touched;
+end
+$$;
+comment on function delivery.sweep is 'Finds deliveries that a crash left hanging and sets them going again.';
+
+-- Moves the settled cursor over what is settled; what has been open for longer than p_attention_ms gets a next_at.
+create or replace function delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer)
+returns integer
+language plpgsql
+as $$
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  marked integer;
+  oldest_open bigint;
+  last_seen bigint;
+begin
+  if p_from >= p_to then
+    return 0;
+  end if;
+  select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
+  into last_seen, oldest_open
+  from (
+    select d.contact_id, d.status, d.next_at from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
+      and d.delivery_id >= low and d.delivery_id < high
+    order by d.contact_id limit p_limit
+  ) w;
+  if oldest_open is null then
+    update delivery.run_step rs set settled_cursor = coalesce(last_seen, p_to) where rs.run_step_id = p_run_step_id;
+    return 0;
+  end if;
+  update delivery.delivery d
+  set next_at = case d.status when 'sending' then d.lease_until else now() end
+  from (
+    select s.delivery_id, s.epoch from delivery.delivery s
+    where s.run_step_id = p_run_step_id and s.contact_id >= oldest_open and s.contact_id <= last_seen
+      and s.delivery_id >= low and s.delivery_id < high
+      and s.status in ('planned', 'queued', 'sending') and s.next_at is null
+      and coalesce(s.queued_at, s.planned_at) < now() - p_attention_ms * interval '1 millisecond'
+    order by s.contact_id limit p_limit
+    for update skip locked
+  ) old
+  where d.delivery_id = old.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    and d.next_at is null and d.status in ('planned', 'queued', 'sending');
+  get diagnostics marked = row_count;
+  update delivery.run_step rs set settled_cursor = oldest_open - 1
+  where rs.run_step_id = p_run_step_id and rs.settled_cursor < oldest_open - 1;
+  return marked;
+end
+$$;
+comment on function delivery.sweep_window is 'Moves the settled cursor of a step and marks what has been on its way for too long.';
+
+-- Deliveries whose next_at has passed and that are not simply due: leases that ran out, messages that the broker lost.
+create or replace function delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer)
+returns integer
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  resend boolean;
+  attempts_max integer;
+  newest timestamptz;
+  quiet_since timestamptz;
+  expired bigint;
+  lost bigint;
+  leases integer;
+begin
+  select p.is_keyed or c.on_uncertain = 'resend', c.attempts_max into resend, attempts_max
+  from delivery.run_step rs
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join delivery.lane l using (lane_id)
+  join delivery.provider_account a using (provider_account_id)
+  join delivery.provider p using (driver)
+  where rs.run_step_id = p_run_step_id;
+
+  -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again.
+  with gone as (
+    select d.delivery_id, d.attempt, d.failures from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
+      and d.delivery_id >= low and d.delivery_id < high
+    order by d.next_at limit p_limit
+    for update skip locked
+  ), noted as (
+    insert into delivery.attempt (delivery_id, attempt, outcome, code, words, worker)
+    select d.delivery_id, d.attempt, 'uncertain', 'lease_expired', 'The worker that had it disappeared.', coalesce(d.claimed_by, '')
+    from delivery.delivery d join gone using (delivery_id)
+    on conflict do nothing
+  ), moved as (
+    update delivery.delivery d
+    set status = (case when not resend then 'uncertain' when g.failures + 1 >= attempts_max then 'failed' else 'planned' end)::delivery.delivery_status,
+        reason = case when not resend then 'lease_expired' when g.failures + 1 >= attempts_max then 'retries_exhausted' else 'lease_expired' end,
+        waiting_for = case when not resend then 'the provider''s word, or a person''s decision' when g.failures + 1 >= attempts_max then null else 'its next attempt' end,
+        next_at = case when resend and g.failures + 1 < attempts_max then now() end,
+        settled_at = case when resend and g.failures + 1 >= attempts_max then now() end,
+        failures = d.failures + 1, claim_token = null, lease_until = null
+    from gone g where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning d.status, d.reason
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select 'sending'::delivery.delivery_status as status, '' as reason, -count(*) as amount from moved having count(*) > 0
+      union all
+      select m.status, case m.status when 'planned' then '' else m.reason end, count(*) from moved m group by 1, 2
+      order by 1, 2
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  )
+  select count(*) into leases from moved;
+
+  -- 2. Too late, whatever it waited for.
+  with late as (
+    select d.delivery_id, d.status from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued') and d.expires_at <= now()
+      and d.delivery_id >= low and d.delivery_id < high
+    limit p_limit
+    for update skip locked
+  ), moved as (
+    update delivery.delivery d
+    set status = 'expired', reason = 'too_late', waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
+    from late l where d.delivery_id = l.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning l.status as was
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select m.was as status, '' as reason, -count(*) as amount from moved m group by 1
+      union all
+      select 'expired', 'too_late', count(*) from moved having count(*) > 0
+      order by 1, 2
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  )
+  select count(*) into expired from moved;
+
+  -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
+  -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
+  -- dispatch; a mistake costs a stale message and nothing else.
+  select max(lp.newest_queued_at) into newest from delivery.lane_pulse lp where lp.lane_id = p_lane_id;
+  select case when l.measured_at > now() - interval '5 seconds' then l.empty_since end into quiet_since
+  from delivery.lane l where l.lane_id = p_lane_id;
+  with overdue as (
+    select d.delivery_id, coalesce(d.queued_at < newest - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
+        or coalesce(quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
+    from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'queued'
+      and d.delivery_id >= low and d.delivery_id < high
+    order by d.next_at limit p_limit
+    for update skip locked
+  ), moved as (
+    update delivery.delivery d
+    set status = (case when o.is_lost then 'planned' else 'queued' end)::delivery.delivery_status,
+        waiting_for = case when o.is_lost then 'its turn: the broker lost it' else 'a worker' end,
+        next_at = case when o.is_lost then now() else now() + interval '2 seconds' end
+    from overdue o where d.delivery_id = o.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning o.is_lost
+  )
+  select count(*) filter (where is_lost) into lost from moved;
+  if lost > 0 then
+    perform delivery.count_change(array[p_run_step_id], array[lost], 'queued', '', 'planned', '');
+  end if;
+  return leases + expired::integer + lost::integer;
+end
+$$;
+comment on function delivery.sweep_overdue is 'Decides about deliveries that nobody has answered for in time.';
+
+-- What is left of a cancelled or expired run: nothing of it is sent any more. Moves the dispatch cursor, so it can stop anywhere.
+create or replace function delivery.close_rest(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_limit integer)
+returns integer
+language plpgsql
+as $$
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  why text := case p_as when 'cancelled' then 'campaign_cancelled' else 'too_late' end;
+  from_contact bigint;
+  to_contact bigint;
+  closed bigint := 0;
+  was_queued bigint;
+  was_planned bigint;
+begin
+  select rs.dispatch_cursor into from_contact from delivery.run_step rs where rs.run_step_id = p_run_step_id;
+  select max(p.contact_id) into to_contact from (
+    select d.contact_id from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.contact_id > from_contact and d.delivery_id >= low and d.delivery_id < high
+    order by d.contact_id limit p_limit
+  ) p;
+  if to_contact is not null then
+    update delivery.delivery d
+    set status = p_as, reason = why, waiting_for = null, settled_at = now()
+    where d.run_step_id = p_run_step_id and d.contact_id > from_contact and d.contact_id <= to_contact
+      and d.delivery_id >= low and d.delivery_id < high and d.status = 'planned' and d.next_at is null;
+    get diagnostics closed = row_count;
+    update delivery.run_step rs set dispatch_cursor = to_contact where rs.run_step_id = p_run_step_id;
+  end if;
+  -- Those that have been on the way before: waiting for a retry, or with a message somewhere on the broker.
+  with open as (
+    select d.delivery_id, d.status from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued')
+      and d.delivery_id >= low and d.delivery_id < high
+    limit p_limit
+    for update skip locked
+  ), moved as (
+    update delivery.delivery d
+    set status = p_as, reason = why, waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
+    from open o where d.delivery_id = o.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning o.status as was
+  )
+  select count(*) filter (where was = 'queued'), count(*) filter (where was = 'planned') into was_queued, was_planned from moved;
+  if closed + was_planned > 0 then
+    perform delivery.count_change(array[p_run_step_id], array[closed + was_planned], 'planned', '', p_as, why);
+  end if;
+  if was_queued > 0 then
+    perform delivery.count_change(array[p_run_step_id], array[was_queued], 'queued', '', p_as, why);
+  end if;
+  return (closed + was_planned + was_queued)::integer;
+end
+$$;
+comment on function delivery.close_rest is 'Closes what is left of a cancelled or expired run.';

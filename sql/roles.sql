@@ -1,0 +1,50 @@
+-- Who may do what. Everybody starts with nothing; each program may call its verbs and read nothing else.
+revoke all on all functions in schema marketing, delivery, report from public;
+alter default privileges in schema marketing, delivery, report revoke execute on functions from public;
+
+grant usage on schema marketing, delivery, report to postrider_marketer, postrider_analyst, postrider_ops;
+grant usage on schema delivery to postrider_scheduler, postrider_worker, postrider_receiver;
+grant usage on schema marketing to postrider_scheduler, postrider_segment;
+grant usage on schema report to postrider_scheduler;
+
+-- The segment's role reads one view; the function that runs conditions belongs to it.
+grant select on marketing.segment_contact to postrider_segment;
+grant create on schema marketing to postrider_segment;
+alter function marketing.segment_page(text, bigint, integer) owner to postrider_segment;
+revoke create on schema marketing from postrider_segment;
+
+grant execute on function marketing.segment_page(text, bigint, integer), delivery.runs_to_plan(integer),
+  delivery.plan(bigint, bigint, bigint[], boolean), delivery.block_run(bigint, text), delivery.dispatch(integer, integer),
+  delivery.undispatch(bigint[], integer[], bigint), delivery.note_depth(integer, bigint, bigint), delivery.follow_wishes(),
+  delivery.sweep(bigint, integer), delivery.finish_runs(), delivery.ensure_partition(integer), delivery.ensure_partitions(),
+  delivery.month_of(timestamptz), delivery.lanes(),
+  delivery.note_dead_letter(text, text, text, bigint, integer), delivery.lead(text, text, bigint), delivery.resign(text, text)
+  to postrider_scheduler;
+grant select on report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
+
+grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), delivery.note_template_problem(bigint, text),
+  delivery.claim(text, integer, bigint, bigint, bigint[], integer[]), delivery.recheck(bigint[], bigint[]),
+  delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
+    text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
+  delivery.drop_address(bigint[], text[]), delivery.take_rate(integer, integer), delivery.open_breaker(integer, text, bigint),
+  delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint),
+  delivery.note_dead_letter(text, text, text, bigint, integer)
+  to postrider_worker;
+
+grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
+  marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
+grant select, insert on marketing.template_version to postrider_marketer;
+grant select on marketing.consent_event, marketing.segment_contact to postrider_marketer;
+grant usage on all sequences in schema marketing to postrider_marketer;
+grant select on all tables in schema report to postrider_marketer, postrider_analyst, postrider_ops;
+grant select on delivery.provider, delivery.provider_account, delivery.lane, delivery.reason to postrider_marketer, postrider_analyst;
+grant execute on function marketing.send_message(bigint, text, jsonb, text), report.why_not(bigint, bigint),
+  marketing.start_problem(bigint) to postrider_marketer, postrider_ops;
+-- The checks of what people edit call these with the person's rights.
+grant execute on function marketing.segment_page(text, bigint, integer) to postrider_marketer;
+
+grant select on all tables in schema delivery, marketing to postrider_ops;
+grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
+grant update (desired_status) on marketing.campaign to postrider_ops;
+grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
+grant usage on all sequences in schema delivery to postrider_ops;
