@@ -342,7 +342,7 @@ static void on_resume_accept(evutil_socket_t fd, short what, void *context)
 static bool look_up(const char *address, struct addrinfo **found, struct error *err)
 {
 	const char *colon = strrchr(address, ':');
-	if (!colon)
+	if (!colon || !colon[1])
 		return error_set(err, ERROR_INVALID, "the listening address \"%s\" has no port", address);
 	bool in_brackets = *address == '[' && colon > address + 1 && colon[-1] == ']';
 	const char *start = in_brackets ? address + 1 : address;

@@ -23,6 +23,7 @@ struct health;
  * NULL with err when nothing can listen there. */
 struct health *health_open(struct event_base *base, const char *address, const struct metrics *metrics,
                            struct error *err) MUST_CHECK;
+/* Open connections end with the loop's next turn, or with its base. */
 void health_close(struct health **health);
 int health_port(const struct health *health);
 

@@ -26,7 +26,13 @@ struct log_field {
 	int64_t number;
 };
 
-#define LOG_TEXT(field, value) ((struct log_field){.name = (field), .text = (value) ? (value) : ""})
+/* A function, because compilers complain of arrays that are compared with NULL. */
+static inline const char *log_text_or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+#define LOG_TEXT(field, value) ((struct log_field){.name = (field), .text = log_text_or_empty(value)})
 #define LOG_INT(field, value)  ((struct log_field){.name = (field), .number = (int64_t)(value)})
 
 void log_open(const char *program, enum log_level lowest);

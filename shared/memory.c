@@ -24,10 +24,18 @@ void *memory_new(size_t size_bytes)
 	return memory_new_array(1, size_bytes);
 }
 
+/* At least 1: what allocators do with 0 differs, and realloc(0) frees. */
+static size_t total_bytes(size_t count, size_t size_bytes)
+{
+	size_t total;
+	if (__builtin_mul_overflow(count, size_bytes, &total))
+		end_process(count, size_bytes);
+	return total ? total : 1;
+}
+
 void *memory_new_array(size_t count, size_t size_bytes)
 {
-	/* calloc(0) may answer NULL, which would look like a failure. */
-	void *memory = count && size_bytes ? calloc(count, size_bytes) : calloc(1, 1);
+	void *memory = calloc(1, total_bytes(count, size_bytes));
 	if (!memory)
 		end_process(count, size_bytes);
 	return memory;
@@ -35,8 +43,7 @@ void *memory_new_array(size_t count, size_t size_bytes)
 
 void *memory_grow(void *old, size_t count, size_t size_bytes)
 {
-	/* realloc(0) would free. */
-	void *memory = count && size_bytes ? reallocarray(old, count, size_bytes) : realloc(old, 1);
+	void *memory = realloc(old, total_bytes(count, size_bytes));
 	if (!memory)
 		end_process(count, size_bytes);
 	return memory;
