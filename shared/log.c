@@ -33,9 +33,17 @@ static struct frequency frequencies[EVENTS_MAX];
 static size_t frequency_count;
 static size_t held_back_count; /* rows with something held back */
 
+/* Escaping makes some bytes six times as long; what is too long then is cut further. */
 static void add_value(struct text *line, const char *value)
 {
-	text_add_json_string(line, value, strnlen(value, VALUE_MAX_BYTES));
+	size_t before = line->length;
+	size_t length = strnlen(value, VALUE_MAX_BYTES);
+	text_add_json_string(line, value, length);
+	while (line->length - before > VALUE_MAX_BYTES + sizeof("\"\"\xEF\xBF\xBD")) {
+		length /= 2;
+		line->length = before;
+		text_add_json_string(line, value, length);
+	}
 }
 
 static void add_field(struct text *line, const struct log_field *field)
