@@ -9,8 +9,15 @@
  * POST when a reused connection turns out dead; the fence is asked again then, and its second call for one transfer
  * always aborts: PROVIDER_WRITTEN, failure "repeat", because the first copy may have arrived.
  *
- * For SMTP nothing is taken before the final dot: a failure before the last byte of the body was handed
- * to libcurl is PROVIDER_NOT_WRITTEN. TLS is verified; redirects are not followed; only http, https, smtp, smtps.
+ * For SMTP nothing is taken before the final dot: a failure before its last byte was handed to the connection is
+ * PROVIDER_NOT_WRITTEN. libcurl resolves, connects, starts TLS and authenticates; the mail itself is spoken by
+ * worker/providers/smtp_dialog.h, because libcurl would stop the whole loop until the relay has answered the dot.
+ *
+ * TLS is verified; redirects and proxies of the environment are not followed; only http, https, smtp, smtps. Where plain_allowed
+ * is false, http:// and private or loopback addresses are PROVIDER_NOT_WRITTEN, "address_refused", before
+ * any packet; a mail relay may be anywhere.
+ *
+ * failure is one of: fenced repeat address_refused resolve connect tls login timeout reset garbage address transport.
  * Only this file includes libcurl.
  */
 #ifndef POSTRIDER_WORKER_TRANSFER_H
@@ -28,7 +35,7 @@ typedef void transfer_done(void *context, const struct provider_answer *answer, 
 
 struct transfer_pool *transfer_pool_open(struct event_base *base, const struct provider_transport *transport,
                                          size_t connections_max) MUST_CHECK;
-/* Aborts what is in flight without calling done(). */
+/* Aborts what is in flight without calling done(). Not from inside done(). */
 void transfer_pool_close(struct transfer_pool **pool);
 
 void transfer_start(struct transfer_pool *pool, const struct provider_request *request, transfer_fence *fence,
