@@ -1,0 +1,10 @@
+/* drivers - the drivers by name: a new one gets a line here and one in registry.c. */
+#ifndef POSTRIDER_WORKER_PROVIDERS_DRIVERS_H
+#define POSTRIDER_WORKER_PROVIDERS_DRIVERS_H
+
+#include "worker/providers/provider.h"
+
+extern const struct provider_driver smtp_driver;    /* email: any server that takes submissions */
+extern const struct provider_driver webhook_driver; /* in-app: the member's own app, by Standard Webhooks */
+
+#endif

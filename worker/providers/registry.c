@@ -1,0 +1,17 @@
+#include <string.h>
+
+#include "worker/providers/drivers.h"
+
+const struct provider_driver *const provider_registry[] = {
+	&smtp_driver,
+	&webhook_driver,
+	NULL,
+};
+
+const struct provider_driver *provider_find(const char *name)
+{
+	for (size_t i = 0; provider_registry[i] != NULL; i++)
+		if (strcmp(provider_registry[i]->name, name) == 0)
+			return provider_registry[i];
+	return NULL;
+}

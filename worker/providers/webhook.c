@@ -1,0 +1,269 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/digest.h"
+#include "shared/memory.h"
+#include "worker/providers/drivers.h"
+#include "worker/providers/words.h"
+
+#define SECRET_BYTES_MIN 16 /* Standard Webhooks advises 24 to 64 */
+#define SECRET_BYTES_MAX 256
+#define URL_MAX          2000
+#define KEY_MAX          256
+
+struct provider_account {
+	struct provider_transport transport;
+	char *url, *secret;
+	struct digest_hmac *hmac;
+};
+
+static const char settings_help[] = "url         where messages are posted to, https://...\n"
+				    "secret      env:NAME or file:/path of the signing secret, whsec_...\n"
+				    "plain_http  false; true allows http:// and addresses of this machine\n"
+				    "timeout_ms  15000; from connecting to the last byte of the answer\n";
+
+static void webhook_release(struct provider_account *account)
+{
+	if (account == NULL)
+		return;
+	digest_hmac_free(&account->hmac);
+	free(account->url);
+	if (account->secret != NULL)
+		explicit_bzero(account->secret, strlen(account->secret));
+	free(account->secret);
+	free(account);
+}
+
+static bool read_settings(struct provider_account *account, const json_t *settings, struct error *err)
+{
+	const json_t *plain = json_object_get(settings, "plain_http");
+	struct provider_transport *transport = &account->transport;
+
+	if (plain != NULL && !json_is_boolean(plain))
+		return error_set(err, ERROR_INVALID, "plain_http is true or false.");
+	transport->plain_allowed = json_is_true(plain);
+	return provider_setting_text(settings, "url", false, NULL, &account->url, err) &&
+	       provider_setting_text(settings, "secret", true, NULL, &account->secret, err) &&
+	       provider_setting_number(settings, "timeout_ms", 15000, 100, 60000, &transport->timeout_ms, err);
+}
+
+/* The value is not quoted: a URL may hold a key. */
+static bool check_url(const struct provider_account *account, struct error *err)
+{
+	const char *url = account->url, *host = strstr(url, "://");
+	bool https = strncmp(url, "https://", 8) == 0, http = strncmp(url, "http://", 7) == 0;
+
+	if (!https && !http)
+		return error_set(err, ERROR_INVALID, "url begins with https://.");
+	if (http && !account->transport.plain_allowed)
+		return error_set(err, ERROR_INVALID,
+				 "url begins with http://: use https://, or set plain_http to true "
+				 "for an endpoint in your own network.");
+	host += 3;
+	if (strlen(url) > URL_MAX || strchr(url, '#') != NULL || strcspn(host, "/?") == 0)
+		return error_set(err, ERROR_INVALID, "url needs a host and at most %d bytes, without #.", URL_MAX);
+	if (memchr(host, '@', strcspn(host, "/?")) != NULL)
+		return error_set(err, ERROR_INVALID, "url must not hold a user or password.");
+	for (const char *at = url; *at != '\0'; at++)
+		if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7F)
+			return error_set(err, ERROR_INVALID, "url holds a blank or a character that is not ASCII.");
+	return true;
+}
+
+static bool prepare_secret(struct provider_account *account, struct error *err)
+{
+	const char *base64 = account->secret;
+	struct text key;
+	bool usable;
+
+	if (strncmp(base64, "whsec_", 6) == 0)
+		base64 += 6;
+	text_init(&key, SECRET_BYTES_MAX);
+	usable = digest_base64_decode(&key, base64, strlen(base64)) && key.length >= SECRET_BYTES_MIN;
+	if (usable)
+		account->hmac = digest_hmac_new(key.bytes, key.length);
+	if (key.bytes != NULL)
+		explicit_bzero(key.bytes, key.length);
+	text_release(&key);
+	if (usable)
+		return true;
+	return error_set(err, ERROR_INVALID, "secret is not whsec_ and base64 of at least %d bytes.", SECRET_BYTES_MIN);
+}
+
+static struct provider_account *webhook_configure(const json_t *settings, struct error *err)
+{
+	struct provider_account *account = memory_new(sizeof(*account));
+	struct provider_transport *transport = &account->transport;
+
+	if (read_settings(account, settings, err) && check_url(account, err) && prepare_secret(account, err)) {
+		transport->connect_timeout_ms = transport->timeout_ms < 5000 ? transport->timeout_ms : 5000;
+		return account;
+	}
+	webhook_release(account);
+	return NULL;
+}
+
+/* 2026-11-21T22:03:40.123Z */
+static void add_time(struct text *out, int64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm date;
+
+	if (gmtime_r(&seconds, &date) == NULL)
+		memset(&date, 0, sizeof(date));
+	text_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", date.tm_year + 1900, date.tm_mon + 1, date.tm_mday,
+		  date.tm_hour, date.tm_min, date.tm_sec, (int)(wall_ms % 1000));
+}
+
+static void add_body(struct text *out, const struct provider_message *message)
+{
+	text_add(out, "{\"type\":\"message.in_app\",\"timestamp\":\"");
+	add_time(out, message->created_at_ms);
+	text_add(out, "\",\"data\":{\"delivery_id\":\"");
+	text_add_int64(out, message->delivery_id);
+	text_add(out, "\",\"recipient\":");
+	text_add_json_string(out, message->address.bytes, message->address.length);
+	text_add(out, ",\"title\":");
+	text_add_json_string(out, message->subject.bytes, message->subject.length);
+	text_add(out, ",\"body\":");
+	text_add_json_string(out, message->body_text.bytes, message->body_text.length);
+	text_add(out, "}}");
+}
+
+/* base64 of HMAC-SHA256 over id.timestamp.body */
+static void add_signature(struct provider_account *account, const char *key, const struct text *seconds,
+			  const struct text *body, struct text *out)
+{
+	uint8_t digest[DIGEST_SHA256_BYTES];
+
+	digest_hmac_start(account->hmac);
+	digest_hmac_add(account->hmac, key, strlen(key));
+	digest_hmac_add(account->hmac, ".", 1);
+	digest_hmac_add(account->hmac, seconds->bytes, seconds->length);
+	digest_hmac_add(account->hmac, ".", 1);
+	digest_hmac_add(account->hmac, body->bytes, body->length);
+	digest_hmac_finish(account->hmac, digest);
+	text_add(out, "v1,");
+	digest_add_base64(out, digest, sizeof(digest));
+}
+
+static bool add_header(struct provider_request *request, const char *name, const struct text *value, struct error *err)
+{
+	return provider_request_header(request, name, text_string(value), value->length, err);
+}
+
+static bool add_headers(struct provider_account *account, const struct provider_message *message,
+			struct provider_request *request, struct error *err)
+{
+	const char *key = message->idempotency_key;
+	struct text seconds, signature, delivery;
+	bool added;
+
+	text_init(&seconds, 32);
+	text_init(&signature, 128);
+	text_init(&delivery, 32);
+	text_add_int64(&seconds, message->now_ms / 1000);
+	text_add_int64(&delivery, message->delivery_id);
+	add_signature(account, key, &seconds, &request->body, &signature);
+	added = provider_request_header(request, "Content-Type", "application/json", 16, err) &&
+		provider_request_header(request, "webhook-id", key, strlen(key), err) &&
+		add_header(request, "webhook-timestamp", &seconds, err) &&
+		add_header(request, "webhook-signature", &signature, err) &&
+		add_header(request, "X-Postrider-Delivery", &delivery, err);
+	text_release(&seconds);
+	text_release(&signature);
+	text_release(&delivery);
+	return added;
+}
+
+static bool check_message(const struct provider_message *message, struct error *err)
+{
+	const char *key = message->idempotency_key;
+
+	if (key == NULL || *key == '\0' || strlen(key) > KEY_MAX)
+		return error_set(err, ERROR_INVALID, "The delivery has no idempotency key, or a too long one.");
+	if (message->address.length == 0)
+		return error_set(err, ERROR_INVALID, "The address is empty.");
+	return true;
+}
+
+static bool webhook_build(struct provider_account *account, const struct provider_message *message,
+			  struct provider_request *request, struct error *err)
+{
+	provider_request_clear(request);
+	if (!check_message(message, err))
+		return false;
+	request->protocol = PROVIDER_HTTP;
+	text_add(&request->url, account->url);
+	add_body(&request->body, message);
+	if (!text_ok(&request->body)) {
+		provider_request_clear(request);
+		return error_set(err, ERROR_INVALID, "The message is larger than %d bytes.", PROVIDER_BODY_MAX);
+	}
+	if (add_headers(account, message, request, err))
+		return true;
+	provider_request_clear(request);
+	return false;
+}
+
+struct rule {
+	int lowest, highest;
+	enum outcome_class class;
+	const char *words;
+};
+
+/* The first that holds. The answer's body is never kept: it may repeat what we sent. */
+static const struct rule rules[] = {
+	{200, 299, OUTCOME_ACCEPTED, ": it has taken the message."},
+	{300, 399, OUTCOME_BAD_PAYLOAD, ", a redirect: put the new address into the account's url."},
+	{401, 401, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
+	{403, 403, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
+	{404, 404, OUTCOME_BAD_PAYLOAD, " Not Found: check the account's url."},
+	{408, 408, OUTCOME_TRANSIENT, ": it did not get the message in time."},
+	{410, 410, OUTCOME_BAD_CREDENTIALS, " Gone: it wants no more messages."},
+	{413, 413, OUTCOME_BAD_PAYLOAD, ": the message is too large for it."},
+	{425, 425, OUTCOME_TRANSIENT, ": too early."},
+	{429, 429, OUTCOME_THROTTLED, ": we are too fast for it."},
+	{502, 502, OUTCOME_THROTTLED, ": it cannot keep up."},
+	{504, 504, OUTCOME_THROTTLED, ": it cannot keep up."},
+	{400, 499, OUTCOME_BAD_PAYLOAD, ": it does not want this message."},
+	{500, 599, OUTCOME_TRANSIENT, ": it failed for now."},
+};
+
+static void webhook_read(struct provider_account *account, const struct provider_answer *answer,
+			 struct outcome *outcome)
+{
+	char code[16];
+
+	(void)account;
+	if (words_without_answer(answer, outcome))
+		return;
+	(void)snprintf(code, sizeof(code), "%d", answer->status);
+	for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
+		if (answer->status < rules[i].lowest || answer->status > rules[i].highest)
+			continue;
+		outcome_set(outcome, rules[i].class, code, "The endpoint answered %s%s", code, rules[i].words);
+		if (rules[i].class == OUTCOME_THROTTLED || rules[i].class == OUTCOME_TRANSIENT)
+			outcome->retry_after_ms = provider_retry_after_ms(answer->retry_after, answer->wall_ms);
+		return;
+	}
+	outcome_set(outcome, OUTCOME_UNCERTAIN, code, "The endpoint answered %s, which is no HTTP answer.", code);
+}
+
+static const struct provider_transport *webhook_transport(const struct provider_account *account)
+{
+	return &account->transport;
+}
+
+const struct provider_driver webhook_driver = {
+	.name = "webhook",
+	.channels = 1u << CHANNEL_IN_APP,
+	.keyed = true,
+	.settings_help = settings_help,
+	.configure = webhook_configure,
+	.release = webhook_release,
+	.build = webhook_build,
+	.read = webhook_read,
+	.transport = webhook_transport,
+};
