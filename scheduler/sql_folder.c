@@ -272,7 +272,7 @@ static bool place(struct ordering *ordering, size_t index, struct error *err);
 static bool place_needed(struct ordering *ordering, size_t index, const char *name, size_t length, struct error *err)
 {
 	const struct sql_file *by = &ordering->files->files[index];
-	size_t needed;
+	size_t needed = 0;
 	if (!find_needed(ordering->files, by, name, length, &needed, err))
 		return false;
 	if (ordering->marks[needed] == OPEN)

@@ -76,3 +76,15 @@ bool pg_error_is_fatal(const PGresult *result)
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
+
+bool pg_error_is_stale_plan(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *routine = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+	if (sqlstate == NULL)
+		return false;
+	bool unknown = strcmp(sqlstate, "26000") == 0;
+	bool changed =
+		strcmp(sqlstate, "0A000") == 0 && routine != NULL && strcmp(routine, "RevalidateCachedQuery") == 0;
+	return unknown || changed;
+}

@@ -8,14 +8,14 @@
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/memory.h"
+#include "shared/pg_connect.h"
 #include "shared/pg_error.h"
+#include "shared/pg_prepared.h"
 
 #define RECONNECT_BASE_MS     100
 #define RECONNECT_CAP_MS      10000
 #define CONNECT_LIMIT_MS      15000 /* libpq leaves this to us when it connects without blocking */
 #define ANSWER_GRACE_MS       5000  /* after the server should have ended the statement itself */
-#define LOCK_TIMEOUT_MS       5000
-#define IDLE_TRANSACTION_MS   10000 /* we never hold one open; a pooler or a bug might */
 #define STATEMENT_TIMEOUT_MAX INT32_MAX
 
 enum session_state {
@@ -56,8 +56,7 @@ struct pg_session {
 	bool send_failed;        /* libpq took nothing; the event `broken` is on its way */
 	unsigned failures;
 
-	const struct pg_statement **prepared;
-	size_t prepared_count, prepared_capacity;
+	struct pg_prepared prepared;
 
 	struct request *first, **last; /* not yet begun */
 	struct request *current;
@@ -143,7 +142,7 @@ static void session_disconnect(struct pg_session *session)
 	session->result = NULL;
 	PQfinish(session->connection);
 	session->connection = NULL;
-	session->prepared_count = 0;
+	pg_prepared_clear(&session->prepared);
 	session->deadline_ms = 0;
 	session->send_failed = false;
 }
@@ -215,31 +214,6 @@ static void session_set_deadline(struct pg_session *session)
 	session->deadline_ms = limited ? clock_now_ms() + session->statement_timeout_ms + ANSWER_GRACE_MS : 0;
 }
 
-static bool session_has_prepared(const struct pg_session *session, const struct pg_statement *statement)
-{
-	for (size_t i = 0; i < session->prepared_count; i++)
-		if (session->prepared[i] == statement || strcmp(session->prepared[i]->name, statement->name) == 0)
-			return true;
-	return false;
-}
-
-static void session_remember(struct pg_session *session, const struct pg_statement *statement)
-{
-	if (session->prepared_count == session->prepared_capacity) {
-		session->prepared_capacity = session->prepared_capacity * 2 + 8;
-		session->prepared =
-			memory_grow(session->prepared, session->prepared_capacity, sizeof(*session->prepared));
-	}
-	session->prepared[session->prepared_count++] = statement;
-}
-
-static void session_forget(struct pg_session *session, const struct pg_statement *statement)
-{
-	for (size_t i = 0; i < session->prepared_count; i++)
-		if (strcmp(session->prepared[i]->name, statement->name) == 0)
-			session->prepared[i--] = session->prepared[--session->prepared_count];
-}
-
 static void session_prepare(struct pg_session *session)
 {
 	const struct pg_statement *statement = session->current->statement;
@@ -269,7 +243,7 @@ static void session_deallocate(struct pg_session *session)
 	text_add(&sql, "deallocate ");
 	text_add(&sql, quoted != NULL ? quoted : "");
 	session->state = SESSION_DEALLOCATING;
-	session_forget(session, session->current->statement);
+	pg_prepared_remove(&session->prepared, session->current->statement);
 	session_flush(session, PQsendQuery(session->connection, text_string(&sql)));
 	text_release(&sql);
 	PQfreemem(quoted);
@@ -290,23 +264,10 @@ static void session_start_next(struct pg_session *session)
 	session_set_deadline(session);
 	if (!text_ok(&session->current->values.bytes))
 		session_refuse(session);
-	else if (session_has_prepared(session, session->current->statement))
+	else if (pg_prepared_has(&session->prepared, session->current->statement))
 		session_execute(session);
 	else
 		session_prepare(session);
-}
-
-/* Both are raised before anything was executed, and both are cured by preparing again. */
-static bool is_stale_plan(const PGresult *result)
-{
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *routine = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-	if (sqlstate == NULL)
-		return false;
-	bool unknown = strcmp(sqlstate, "26000") == 0;
-	bool changed =
-		strcmp(sqlstate, "0A000") == 0 && routine != NULL && strcmp(routine, "RevalidateCachedQuery") == 0;
-	return unknown || changed;
 }
 
 static bool server_says_on(const struct pg_session *session, const char *parameter)
@@ -381,13 +342,13 @@ static void session_is_prepared(struct pg_session *session)
 	}
 	PQclear(session->result);
 	session->result = NULL;
-	session_remember(session, session->current->statement);
+	pg_prepared_add(&session->prepared, session->current->statement);
 	session_execute(session);
 }
 
 static void session_is_executed(struct pg_session *session)
 {
-	if (!is_stale_plan(session->result) || session->current->tried_again) {
+	if (!pg_error_is_stale_plan(session->result) || session->current->tried_again) {
 		session_finish(session);
 		return;
 	}
@@ -563,32 +524,10 @@ static void on_connecting(evutil_socket_t socket, short what, void *context)
 	session_leave(session);
 }
 
-/* Before the URL stands what it may override, behind it what it may not. */
-static PGconn *start_connection(const struct pg_session *session)
-{
-	const char *const words[][2] = {
-		{"keepalives_idle", "10"},
-		{"keepalives_interval", "3"},
-		{"keepalives_count", "3"},
-		{"tcp_user_timeout", "10000"}, /* ms; also ends an attempt at a host that does not answer */
-		{"dbname", session->url},
-		{"application_name", session->application_name},
-		{"client_encoding", "UTF8"},
-		{session->read_only ? NULL : "target_session_attrs", "read-write"},
-		{NULL, NULL},
-	};
-	const char *names[ARRAY_LENGTH(words)], *values[ARRAY_LENGTH(words)];
-	for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
-		names[i] = words[i][0];
-		values[i] = words[i][1];
-	}
-	return PQconnectStartParams(names, values, 1);
-}
-
 static void session_connect(struct pg_session *session)
 {
 	session->last_words.kind = ERROR_NONE;
-	session->connection = start_connection(session);
+	session->connection = pg_connect_start(session->url, session->application_name, session->read_only);
 	session->state = SESSION_CONNECTING;
 	session->deadline_ms = clock_now_ms() + CONNECT_LIMIT_MS;
 	if (PQstatus(session->connection) == CONNECTION_BAD) {
@@ -624,20 +563,6 @@ static void on_tick(evutil_socket_t socket, short what, void *context)
 	session_leave(session);
 }
 
-static void write_set_up_sql(struct pg_session *session, int64_t statement_timeout_ms)
-{
-	struct text *sql = &session->set_up_sql;
-	text_init(sql, 1024);
-	text_addf(sql, "set statement_timeout = %" PRId64 ";", statement_timeout_ms);
-	text_addf(sql, "set lock_timeout = %d;", LOCK_TIMEOUT_MS);
-	text_addf(sql, "set idle_in_transaction_session_timeout = %d;", IDLE_TRANSACTION_MS);
-	/* Never off: a managed server turns it on when its disk is full. */
-	if (session->read_only)
-		text_add(sql, "set default_transaction_read_only = on;");
-	/* Texts of times mean the same everywhere; compiling short statements costs more than it gives. */
-	text_add(sql, "set timezone = 'UTC'; set jit = off");
-}
-
 struct pg_session *pg_session_open(struct event_base *base, const struct pg_session_settings *settings,
 				   pg_session_changed *changed, void *context)
 {
@@ -651,7 +576,8 @@ struct pg_session *pg_session_open(struct event_base *base, const struct pg_sess
 	session->changed = changed;
 	session->context = context;
 	session->last = &session->first;
-	write_set_up_sql(session, session->statement_timeout_ms);
+	text_init(&session->set_up_sql, 1024);
+	pg_connect_add_settings(&session->set_up_sql, session->statement_timeout_ms, session->read_only);
 	session->broken = event_new(base, -1, 0, on_broken, session);
 	session->retry = event_new(base, -1, 0, on_retry, session);
 	session->tick = event_new(base, -1, EV_PERSIST, on_tick, session);
@@ -676,7 +602,7 @@ void pg_session_close(struct pg_session **where)
 	while (session->first != NULL)
 		request_free(queue_pop(session));
 	text_release(&session->set_up_sql);
-	free(session->prepared);
+	pg_prepared_release(&session->prepared);
 	free(session->url);
 	free(session->application_name);
 	if (session->entered == 0)

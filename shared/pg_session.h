@@ -9,7 +9,9 @@
  *
  *     pg_session_ask(db, &claim_statement, &values, on_claimed, batch);
  *
- * The answer comes on the loop, never from inside pg_session_ask(). Rows are borrowed for the call.
+ * The answer comes on the loop, never from inside pg_session_ask(), and after the commit. Rows are borrowed for the
+ * call; the next statement is already on its way then. The session may be closed from inside any callback. A server
+ * that does not answer 5 s after the statement's timeout counts as lost. Times are told in UTC.
  * Only pg_*.c include libpq.
  */
 #ifndef POSTRIDER_SHARED_PG_SESSION_H
@@ -34,7 +36,7 @@ struct pg_session_settings {
 	bool read_only;                 /* default_transaction_read_only = on */
 };
 
-/* Ready or not, with a sentence why not. Also called for the first connect. */
+/* Ready, or not and why: one line, empty when ready. Told when either changes, first after the first connect. */
 typedef void pg_session_changed(void *context, bool ready, const char *reason);
 
 /* err is NULL when it worked; then rows are the answer. */

@@ -1,9 +1,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
@@ -458,6 +462,56 @@ static void says_why_it_cannot_connect(void **state)
 	assert_int_equal(fixture.answered, 0);
 }
 
+/* Time is moved on by hand; the server sleeps and knows nothing of it. */
+static void a_silent_server_is_left(void **state)
+{
+	(void)state;
+	struct fixture fixture = {0};
+	open_session(&fixture);
+	ask_with(&fixture, &nap, "0");
+	wait_for_answers(&fixture, 1);
+	ask_with(&fixture, &nap, "20");
+	ask(&fixture, &one);
+	int64_t now_ms = clock_now_ms();
+	clock_fake(now_ms + 34000, 0);
+	event_base_loop(fixture.base, EVLOOP_NONBLOCK);
+	assert_int_equal(fixture.downs, 0);
+	clock_fake(now_ms + 36000, 0);
+	wait_for_answers(&fixture, 3);
+	clock_real();
+	expect_error(&fixture, 1, ERROR_UNCERTAIN, "does not answer");
+	expect_row(&fixture, 2, "1");
+	close_session(&fixture);
+}
+
+static int silent_listener(char *url, size_t size)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(listener, 5), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+	snprintf(url, size, "postgresql://nobody@127.0.0.1:%d/none", ntohs(address.sin_port));
+	return listener;
+}
+
+static void a_silent_listener_is_left(void **state)
+{
+	(void)state;
+	struct fixture fixture = {0};
+	char url[100];
+	int listener = silent_listener(url, sizeof(url));
+	open_with(&fixture, url, 1000, false);
+	event_base_loop(fixture.base, EVLOOP_ONCE);
+	clock_fake(clock_now_ms() + 16000, 0);
+	wait_for_changes(&fixture, 0, 1);
+	clock_real();
+	assert_non_null(strstr(fixture.reason, "does not answer"));
+	close_session(&fixture);
+	close(listener);
+}
+
 static void a_wrong_url_does_no_harm(void **state)
 {
 	(void)state;
@@ -595,6 +649,8 @@ int main(void)
 		cmocka_unit_test(an_idle_loss_is_repaired),
 		cmocka_unit_test(a_server_may_be_restarted),
 		cmocka_unit_test(says_why_it_cannot_connect),
+		cmocka_unit_test(a_silent_server_is_left),
+		cmocka_unit_test(a_silent_listener_is_left),
 		cmocka_unit_test(a_wrong_url_does_no_harm),
 		cmocka_unit_test(a_lost_plan_is_made_again),
 		cmocka_unit_test(large_answers_and_questions),
