@@ -364,6 +364,12 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return count;
 }
 
+/* Drivers say "" or NULL where an account has none. */
+static bool is_given(const char *string)
+{
+	return string && *string;
+}
+
 static void set_common(CURL *easy, struct transfer_pool *pool)
 {
 	const struct provider_transport *transport = &pool->transport;
@@ -375,7 +381,7 @@ static void set_common(CURL *easy, struct transfer_pool *pool)
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transport->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, pool);
-	if (transport->ca_file)
+	if (is_given(transport->ca_file))
 		curl_easy_setopt(easy, CURLOPT_CAINFO, transport->ca_file);
 }
 
@@ -685,9 +691,9 @@ static void relay_begin(struct relay *relay)
 	struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
 	struct error err = {0};
 
+	text_clear(&relay->dialog.reply);
 	FAILPOINT("before_request");
 	if (!ask_fence(&relay->call)) {
-		relay->dialog.last = false;
 		relay_finish(relay, &(struct provider_answer){.progress = PROVIDER_NOT_WRITTEN, .failure = "fenced"},
 			     true);
 		return;
@@ -739,7 +745,7 @@ static struct relay *relay_new(struct transfer_pool *pool, const char *url)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_USE_SSL, transport->start_tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_NONE);
-	if (transport->user) {
+	if (is_given(transport->user)) {
 		curl_easy_setopt(easy, CURLOPT_USERNAME, transport->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, transport->password ? transport->password : "");
 	}
