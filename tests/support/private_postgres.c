@@ -65,6 +65,7 @@ static void print_output(void)
 static _Noreturn void give_up(const char *what)
 {
 	fprintf(stderr, "private PostgreSQL: could not %s\n", what);
+	rmdir(folder); /* still empty when there is no watchdog */
 	exit(1);
 }
 
