@@ -1,5 +1,6 @@
 #include "worker/providers/mime_body.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define QUOTED_COLUMNS 75 /* and one for the = of a soft line end: RFC 2045 §6.7 allows 76 */
@@ -7,15 +8,17 @@
 
 static const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
 
-/* The next byte below space, or end. Eight bytes at a time, then one by one. */
-static const char *find_control(const char *at, const char *end)
+/* The next byte below space, or end: eight bytes at a time. */
+static inline const char *find_control(const char *at, const char *end)
 {
 	while (end - at >= 8) {
 		uint64_t word;
 
 		memcpy(&word, at, sizeof(word));
-		if (((word - ones * ' ') & ~word & tops) != 0)
-			break;
+		word = le64toh(word);
+		word = (word - ones * ' ') & ~word & tops;
+		if (word != 0)
+			return at + __builtin_ctzll(word) / 8;
 		at += 8;
 	}
 	while (at < end && (unsigned char)*at >= ' ')
@@ -52,18 +55,27 @@ static size_t count_high(const char *at, size_t length)
 	return high;
 }
 
-/* Short lines without control characters other than tabs. */
+/* Could the line be taken for the boundary between two parts? */
+static bool is_like_boundary(const char *at, size_t length)
+{
+	return length >= 3 && at[0] == '-' && at[1] == '-' && at[2] == '=';
+}
+
+/* Short lines without control characters other than tabs, and none that could be a boundary. */
 static bool lines_are_plain(struct slice body)
 {
-	const char *at = body.bytes, *end = body.bytes + body.length, *next;
+	const char *at = body.bytes, *end = body.bytes + body.length;
 
-	for (; at < end; at = next) {
-		const char *stop = line_end(at, end, &next), *control = find_control(at, stop);
+	while (at < end) {
+		const char *stop = find_control(at, end);
 
-		while (control < stop && *control == '\t')
-			control = find_control(control + 1, stop);
-		if (control < stop || stop - at > MIME_LINE_MAX || memchr(at, 0x7F, (size_t)(stop - at)) != NULL)
+		while (stop < end && *stop == '\t')
+			stop = find_control(stop + 1, end);
+		if (stop - at > MIME_LINE_MAX || is_like_boundary(at, (size_t)(stop - at)))
 			return false;
+		if (stop < end && *stop != '\n' && *stop != '\r')
+			return false;
+		at = stop + 1;
 	}
 	return true;
 }
@@ -74,8 +86,7 @@ enum mime_encoding mime_body_choose(struct slice body)
 
 	if (body.length == 0)
 		return MIME_7BIT;
-	if (high == 0 && lines_are_plain(body) &&
-	    memmem(body.bytes, body.length, MIME_BOUNDARY_MARK, sizeof(MIME_BOUNDARY_MARK) - 1) == NULL)
+	if (high == 0 && lines_are_plain(body))
 		return MIME_7BIT;
 	/* Quoted, a byte that is not ASCII takes 3 instead of 1; in base64 every byte takes 1.37. */
 	return high > body.length / 5 ? MIME_BASE64 : MIME_QUOTED_PRINTABLE;
