@@ -815,7 +815,6 @@ static void relay_connected(struct relay *relay, CURLcode result)
 
 /* -- the pool -- */
 
-
 /* Calls done() only after libcurl has been left: what done() starts must not run inside it. */
 static void deliver_finished(struct transfer_pool *pool)
 {

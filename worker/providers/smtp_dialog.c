@@ -171,7 +171,7 @@ bool smtp_dialog_message_is_out(const struct smtp_dialog *dialog)
 static void decide(struct smtp_dialog *dialog, enum smtp_command command, int code)
 {
 	dialog->status = code;
-	dialog->rcpt_stage = command == SMTP_RCPT;
+	dialog->rcpt_stage = command == SMTP_RCPT && code != 421; /* which is never about the recipient */
 	text_clear(&dialog->reply);
 	text_add_bytes(&dialog->reply, dialog->words.bytes, dialog->words.length);
 }
