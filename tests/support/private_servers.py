@@ -394,13 +394,19 @@ class Program(_Block):
 
 
 class Sandbox(Program):
-  """postrider-sandbox: providers that accept, keep a ledger and misbehave on command. http_port, smtp_port."""
+  """postrider-sandbox: providers that accept, keep a ledger and misbehave on command, on http_port and smtp_port.
+
+  The ledger begins empty. When the sandbox is killed and started again, ports and ledger stay, as a provider's would.
+  """
 
   def __init__(self, directory, latency_ms=0, webhook_secret=None, arguments=(), env=None):
     directory = Path(directory).absolute()
     self.port_file = directory / "sandbox.ports"
     self.ledger_file = directory / "sandbox.ledger"
-    arguments = ["--port-file", str(self.port_file), "--ledger", str(self.ledger_file), *arguments]
+    self.ledger_file.unlink(missing_ok=True)
+    self.http_port, self.smtp_port = free_ports(2)
+    arguments = ["--http-port", str(self.http_port), "--smtp-port", str(self.smtp_port),
+                 "--port-file", str(self.port_file), "--ledger", str(self.ledger_file), *arguments]
     if latency_ms:
       arguments += ["--latency-ms", str(latency_ms)]
     if webhook_secret:
@@ -410,8 +416,7 @@ class Sandbox(Program):
   def start(self):
     self.port_file.unlink(missing_ok=True)
     super().start()
-    ports = wait_until(self._read_ports, 20, "the sandbox to listen")
-    self.http_port, self.smtp_port = ports["http"], ports["smtp"]
+    wait_until(self._listens, 20, "the sandbox to listen")
     return self
 
   def faults(self):
@@ -458,10 +463,7 @@ class Sandbox(Program):
       raise RuntimeError(f"sandbox: {method} {path}: {answer.status} {text}")
     return json.loads(text)
 
-  def _read_ports(self):
+  def _listens(self):
     if not self.running():
       raise RuntimeError(f"the sandbox ended with {self.exit_code}: see {self.log}")
-    text = self.port_file.read_text() if self.port_file.exists() else ""
-    if not text.endswith("\n"):  # not written, or not to the end
-      return None
-    return {name: int(port) for name, port in (part.split("=") for part in text.split())}
+    return self.port_file.exists()
