@@ -47,8 +47,8 @@ static void shrink(struct concurrency *concurrency)
 static void judge_window(struct concurrency *concurrency, int64_t now_ms)
 {
 	int64_t mean_us = concurrency->sum_us / concurrency->answers;
-	/* A tenth below the limit is still in use: the loop refills in batches. */
-	bool in_use = (uint64_t)concurrency->most_in_flight * 10 >= (uint64_t)concurrency->limit * 9;
+	/* A little below the limit is still in use: the loop refills in batches. */
+	bool in_use = concurrency->most_in_flight + concurrency->limit / 10 + 1 >= concurrency->limit;
 
 	if (concurrency->smallest_us == 0)
 		concurrency->measured_at_ms = now_ms;

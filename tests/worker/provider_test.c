@@ -1,0 +1,134 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/providers/provider.h"
+
+struct row {
+	const char *when, *driver, *settings;
+	const char *says; /* part of the sentence; NULL: accepted */
+};
+
+#define SMTP(more)    "{\"host\": \"mail.example.com\", \"from_email\": \"shop@example.com\"" more "}"
+#define WEBHOOK(more) "{\"secret\": \"env:TEST_SECRET\", \"url\": " more "}"
+
+static const struct row rows[] = {
+	{"the least that SMTP needs", "smtp", SMTP(""), NULL},
+	{"all that SMTP knows", "smtp",
+	 SMTP(", \"port\": 25, \"tls\": \"tls\", \"ca_file\": \"/etc/ca.pem\", \"user\": \"u\", \"password\": "
+	      "\"env:TEST_SECRET\", "
+	      "\"from_name\": \"Caf\u00e9\", \"timeout_ms\": 1000"),
+	 NULL},
+	{"null is absent", "smtp", SMTP(", \"from_name\": null, \"port\": null"), NULL},
+	{"a sender that is no address", "smtp", "{\"host\": \"a\", \"from_email\": \"shop\"}",
+	 "from_email: The address is not"},
+	{"a host with a scheme", "smtp", "{\"host\": \"smtp://a\", \"from_email\": \"a@b\"}", "without smtp://"},
+	{"an empty host", "smtp", "{\"host\": \"\", \"from_email\": \"a@b\"}", "host"},
+	{"an unknown kind of TLS", "smtp", SMTP(", \"tls\": \"ssl\""), "tls is \"none\""},
+	{"a port that does not exist", "smtp", SMTP(", \"port\": 70000"), "port is not between 1 and 65535"},
+	{"a port in quotes", "smtp", SMTP(", \"port\": \"25\""), "port is not a whole number"},
+	{"a user without a password", "smtp", SMTP(", \"user\": \"u\""), "belong together"},
+	{"a password in clear over the network", "smtp",
+	 SMTP(", \"tls\": \"none\", \"user\": \"u\", \"password\": \"env:TEST_SECRET\""), "show the password"},
+	{"a name that would add a header", "smtp", SMTP(", \"from_name\": \"a\\r\\nBcc: eve\""), "control character"},
+	{"a secret from a file that is not there", "smtp",
+	 SMTP(", \"user\": \"u\", \"password\": \"file:/nowhere/secret\""), "cannot be read"},
+	{"a webhook", "webhook", WEBHOOK("\"https://app.example.com/inbox?x=1\""), NULL},
+	{"http where it is allowed", "webhook", WEBHOOK("\"http://127.0.0.1:80/\", \"plain_http\": true"), NULL},
+	{"http where it is not", "webhook", WEBHOOK("\"http://app.example.com/\""), "use https://"},
+	{"another scheme", "webhook", WEBHOOK("\"file:///etc/passwd\", \"plain_http\": true"), "begins with https://"},
+	{"no host", "webhook", WEBHOOK("\"https:///x\""), "needs a host"},
+	{"a password in the URL", "webhook", WEBHOOK("\"https://u:p@app.example.com/\""), "user or password"},
+	{"a fragment", "webhook", WEBHOOK("\"https://app.example.com/#x\""), "without #"},
+	{"a blank in the URL", "webhook", WEBHOOK("\"https://app.example.com/a b\""), "blank"},
+	{"plain_http that is no boolean", "webhook", WEBHOOK("\"https://a\", \"plain_http\": \"yes\""),
+	 "true or false"},
+	{"a secret that is no base64", "webhook", "{\"url\": \"https://a\", \"secret\": \"env:TEST_BROKEN\"}",
+	 "secret is not"},
+	{"a secret that is too short", "webhook", "{\"url\": \"https://a\", \"secret\": \"env:TEST_SHORT\"}",
+	 "at least 16 bytes"},
+	{"settings that are no object", "webhook", "[]", "is missing"},
+};
+
+static void test_settings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		const struct provider_driver *driver = provider_find(rows[i].driver);
+		json_t *settings = json_loads(rows[i].settings, 0, NULL);
+		struct error err = {0};
+		struct provider_account *account;
+
+		assert_non_null(settings);
+		account = driver->configure(settings, &err);
+		if ((account != NULL) != (rows[i].says == NULL) ||
+		    (account == NULL && strstr(err.text, rows[i].says) == NULL))
+			fail_msg("%s: %s", rows[i].when, account != NULL ? "accepted" : err.text);
+		if (strstr(err.text, "u:p") != NULL || strstr(err.text, "not base64") != NULL)
+			fail_msg("%s: repeats a secret: %s", rows[i].when, err.text);
+		driver->release(account);
+		json_decref(settings);
+	}
+}
+
+static void test_what_the_transport_is_told(void **state)
+{
+	const struct provider_driver *driver = provider_find("smtp");
+	json_t *settings =
+		json_loads(SMTP(", \"user\": \"u\", \"password\": \"env:TEST_SECRET\", \"timeout_ms\": 2000"), 0, NULL);
+	struct error err = {0};
+	struct provider_account *account = driver->configure(settings, &err);
+	const struct provider_transport *transport;
+
+	(void)state;
+	assert_non_null(account);
+	transport = driver->transport(account);
+	assert_true(transport->start_tls);
+	assert_false(transport->plain_allowed);
+	assert_null(transport->ca_file);
+	assert_string_equal(transport->user, "u");
+	assert_string_equal(transport->password, getenv("TEST_SECRET"));
+	assert_int_equal(transport->timeout_ms, 2000);
+	assert_int_equal(transport->connect_timeout_ms, 2000);
+	driver->release(account);
+	json_decref(settings);
+}
+
+static void test_headers_of_a_request(void **state)
+{
+	struct provider_request request;
+	struct error err = {0};
+
+	(void)state;
+	provider_request_init(&request);
+	assert_true(provider_request_header(&request, "A", "b", 1, &err));
+	assert_string_equal(text_string(&request.headers[0]), "A: b");
+	assert_false(provider_request_header(&request, "A", "b\nc", 3, &err));
+	assert_false(provider_request_header(&request, "A", "b\0c", 3, &err));
+	assert_int_equal(request.header_count, 1);
+	for (size_t i = 1; i < PROVIDER_HEADERS_MAX; i++)
+		assert_true(provider_request_header(&request, "A", "b", 1, &err));
+	assert_false(provider_request_header(&request, "A", "b", 1, &err));
+	provider_request_clear(&request);
+	assert_int_equal(request.header_count, 0);
+	provider_request_release(&request);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_what_the_transport_is_told),
+		cmocka_unit_test(test_headers_of_a_request),
+	};
+
+	setenv("TEST_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1);
+	setenv("TEST_BROKEN", "whsec_not base64", 1);
+	setenv("TEST_SHORT", "whsec_c2hvcnQ=", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
