@@ -405,6 +405,34 @@ static void a_terminated_backend_is_uncertain(void **state)
 	close_session(&fixture);
 }
 
+/* The lock lets the preparation wait, so that nothing of the statement has run when the connection goes. */
+static void a_statement_not_yet_executed_is_kept(void **state)
+{
+	(void)state;
+	static const struct pg_statement all = {"all", "select * from locked"};
+	struct fixture fixture = {0};
+	struct error err = {0};
+	run("create table locked as select 'kept'::text");
+	struct pg_plain *admin = pg_plain_open(private_postgres_url(), "admin", &err);
+	assert_non_null(admin);
+	assert_true(pg_plain_run(admin, "begin; lock table locked", &err));
+	open_session(&fixture);
+	ask(&fixture, &one);
+	wait_for_answers(&fixture, 1);
+	ask(&fixture, &all);
+	ask(&fixture, &one);
+	assert_true(pg_plain_run(
+		admin, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'session test'",
+		&err));
+	wait_for_changes(&fixture, 1, 1);
+	assert_int_equal(pg_session_pending(fixture.db), 2);
+	pg_plain_close(&admin);
+	wait_for_answers(&fixture, 3);
+	expect_row(&fixture, 1, "kept");
+	expect_row(&fixture, 2, "1");
+	close_session(&fixture);
+}
+
 static void an_idle_loss_is_repaired(void **state)
 {
 	(void)state;
@@ -583,6 +611,23 @@ static void large_answers_and_questions(void **state)
 	close_session(&fixture);
 }
 
+/* More than any socket takes at once: the rest is written when the server has made room. */
+static void a_question_may_be_larger_than_the_socket(void **state)
+{
+	(void)state;
+	static const struct pg_statement measure = {"measure", "select length($1)"};
+	enum { length = 20000000 };
+	struct fixture fixture = {0};
+	char *text = memory_new(length + 1);
+	memset(text, 'x', length);
+	open_session(&fixture);
+	ask_with(&fixture, &measure, text);
+	wait_for_answers(&fixture, 1);
+	expect_row(&fixture, 0, "20000000");
+	close_session(&fixture);
+	free(text);
+}
+
 static void may_be_closed_in_an_answer(void **state)
 {
 	(void)state;
@@ -646,6 +691,7 @@ int main(void)
 		cmocka_unit_test(settings_reach_the_server),
 		cmocka_unit_test(a_slow_statement_is_transient),
 		cmocka_unit_test(a_terminated_backend_is_uncertain),
+		cmocka_unit_test(a_statement_not_yet_executed_is_kept),
 		cmocka_unit_test(an_idle_loss_is_repaired),
 		cmocka_unit_test(a_server_may_be_restarted),
 		cmocka_unit_test(says_why_it_cannot_connect),
@@ -654,6 +700,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_url_does_no_harm),
 		cmocka_unit_test(a_lost_plan_is_made_again),
 		cmocka_unit_test(large_answers_and_questions),
+		cmocka_unit_test(a_question_may_be_larger_than_the_socket),
 		cmocka_unit_test(may_be_closed_in_an_answer),
 		cmocka_unit_test(may_be_closed_in_an_answer_of_a_loss),
 		cmocka_unit_test(may_be_closed_in_a_change),
