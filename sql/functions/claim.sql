@@ -3,13 +3,14 @@
 -- transaction. Who may be sent to becomes `sending` with a lease; who may not ends here, with the reason; who has to wait goes back to
 -- `planned`. Stale or already taken messages return no row: acknowledge them and forget them.
 --
--- p_claim_token: random, this worker's and this batch's. Returns a row per delivery that was looked at; refusal is null for those to send.
+-- p_claim_token: random, this worker's and this batch's. Asking again with the same token gives the same deliveries: a worker whose connection
+-- broke before the answer repeats the call. Returns a row per delivery that was looked at; refusal is null for those to send.
 create or replace function delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint,
   p_delivery_ids bigint[], p_epochs integer[])
 returns table (
   delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint,
   expires_at_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text,
-  first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text)
+  first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -41,7 +42,7 @@ begin
   with asked as (
     select x.delivery_id, x.epoch from unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch)
   ), fact as materialized (
-    select d.delivery_id, d.epoch, r.contact_point_id, r.address,
+    select d.delivery_id, d.epoch, d.status as was, r.contact_point_id, r.address,
            case
              when not account.is_active then 'account_off'
              when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
@@ -59,11 +60,11 @@ begin
     left join marketing.topic t on t.topic_id = c.topic_id
     join marketing.contact p on p.contact_id = d.contact_id
     cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
-    where d.status = 'queued'
+    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
   ), moved as (
     update delivery.delivery d
     set status = v.status,
-        attempt = d.attempt + (f.refusal is null)::integer,
+        attempt = d.attempt + (f.refusal is null and f.was = 'queued')::integer,
         claim_token = case when f.refusal is null then p_claim_token end,
         claimed_by = p_worker,
         lease_until = case when f.refusal is null then now() + p_lease_ms * interval '1 millisecond' end,
@@ -83,20 +84,23 @@ begin
         when f.refusal = 'campaign_cancelled' then 'cancelled'
         when f.refusal = 'too_late' then 'expired'
         else 'skipped' end)::delivery.delivery_status as status) v
-    where d.delivery_id = f.delivery_id and d.status = 'queued'
+    where d.delivery_id = f.delivery_id and d.status = f.was
+      and (d.status = 'queued' or d.claim_token = p_claim_token)
       and d.epoch = f.epoch -- guard: epoch
-    returning d.delivery_id, d.status, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
+    returning f.was, d.delivery_id, d.status, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
       d.queued_at, d.data, f.refusal, f.contact_point_id, f.address, f.member_no, f.first_name, f.last_name, f.language, f.time_zone,
-      f.tier, f.points, f.profile
+      f.tier, f.points, f.profile,
+      d.attempt > 1 and exists (select from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'uncertain') as was_uncertain
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
-    select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
     from (
-      select m.run_step_id, 'queued'::delivery.delivery_status as status, '' as reason, -count(*) as amount from moved m group by 1
+      select m.run_step_id, m.was as status, '' as reason, -count(*) as amount from moved m group by 1, 2
       union all
       select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.refusal end, count(*) from moved m group by 1, 2, 3
-      order by 1, 2, 3
     ) n
+    group by 1, 2, 3 having sum(n.amount) <> 0
+    order by 1, 2, 3
     on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
   ), pulsed as (
     insert into delivery.lane_pulse as lp (lane_id, slot, newest_queued_at)
@@ -105,7 +109,7 @@ begin
   )
   select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at) * 1000)::bigint,
     (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
-    m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text
+    m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
 end
 $$;

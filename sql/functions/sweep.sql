@@ -125,13 +125,14 @@ begin
     on conflict do nothing
   ), moved as (
     update delivery.delivery d
-    set status = (case when not resend then 'uncertain' when g.failures + 1 >= attempts_max then 'failed' else 'planned' end)::delivery.delivery_status,
-        reason = case when not resend then 'lease_expired' when g.failures + 1 >= attempts_max then 'retries_exhausted' else 'lease_expired' end,
-        waiting_for = case when not resend then 'the provider''s word, or a person''s decision' when g.failures + 1 >= attempts_max then null else 'its next attempt' end,
-        next_at = case when resend and g.failures + 1 < attempts_max then now() end,
-        settled_at = case when resend and g.failures + 1 >= attempts_max then now() end,
+    set status = (case when again then 'planned' else 'uncertain' end)::delivery.delivery_status,
+        reason = 'lease_expired',
+        waiting_for = case when again then 'its next attempt' else 'the provider''s word, or a person''s decision' end,
+        next_at = case when again then now() end,
         failures = d.failures + 1, claim_token = null, lease_until = null
-    from gone g where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    from gone g
+    cross join lateral (select resend and g.failures + 1 < attempts_max as again) v
+    where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
     returning d.status, d.reason
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)

@@ -201,8 +201,11 @@ insert into delivery.reason values
   ('provider_rejected', 'The provider refused the message for good.'),
   ('retries_exhausted', 'The provider had troubles each time we tried.'),
   ('lease_expired', 'The worker that had it disappeared.'),
-  ('answer_unknown', 'The message was handed over but no answer came: it may have gone out.'),
-  ('retry', 'The last attempt did not work; it will be tried again.'),
+  ('outcome_unknown', 'The message was handed over but no answer came: it may have gone out.'),
+  ('provider_unreachable', 'The provider could not be reached; nothing was sent.'),
+  ('provider_throttles', 'The provider asked us to be slower.'),
+  ('provider_busy', 'The provider refused for now; it is tried again.'),
+  ('account_refused', 'The provider refuses our account: its password or rights.'),
   ('poison', 'The message on the broker ended three times without a word; it was taken out.'),
   ('settled_by_hand', 'A person decided what became of it.');
 
