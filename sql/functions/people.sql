@@ -13,6 +13,7 @@ declare
   problem text;
   new_id bigint;
   known bigint;
+  made_run bigint;
   run record;
 begin
   select t.* into template from marketing.template t where t.name = template_name;
@@ -58,10 +59,10 @@ begin
       if problem is not null then
         raise exception '%', problem;
       end if;
+      made_run := delivery.make_run(standing.campaign_id);
       select r.campaign_run_id, r.month, rs.run_step_id into run
-      from delivery.make_run(standing.campaign_id) as made (campaign_run_id)
-      join delivery.campaign_run r on r.campaign_run_id = made.campaign_run_id
-      join delivery.run_step rs on rs.campaign_run_id = r.campaign_run_id;
+      from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
+      where r.campaign_run_id = made_run;
     end if;
   end if;
 
