@@ -151,7 +151,8 @@ static void session_answer(struct pg_session *session, struct request *request, 
 			   const struct error *err)
 {
 	session->pending--;
-	request->answer(request->context, err == NULL ? (const struct pg_rows *)result : NULL, err);
+	if (request->answer != NULL)
+		request->answer(request->context, err == NULL ? (const struct pg_rows *)result : NULL, err);
 	request_free(request);
 }
 

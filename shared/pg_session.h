@@ -47,7 +47,7 @@ struct pg_session *pg_session_open(struct event_base *base, const struct pg_sess
 /* Drops what is queued without an answer. */
 void pg_session_close(struct pg_session **session);
 
-/* values may be NULL; its bytes are moved out of it (it is empty afterwards and may be reused). */
+/* answer may be NULL: nobody asks what came of it. values may be NULL; its bytes are moved out of it (it is empty afterwards and may be reused). */
 void pg_session_ask(struct pg_session *session, const struct pg_statement *statement,
                     struct pg_values *values, pg_session_answer *answer, void *context);
 

@@ -110,6 +110,15 @@ static struct batch *batch_take(struct recorder *recorder)
 	return batch;
 }
 
+static void batch_append(struct batch *batch, const struct entry *entry)
+{
+	if (batch->count == batch->capacity) {
+		batch->capacity *= 2;
+		batch->entries = memory_grow(batch->entries, batch->capacity, sizeof(*batch->entries));
+	}
+	batch->entries[batch->count++] = *entry;
+}
+
 /* One array parameter: `statement` sees each entry as `e`. */
 #define ADD_ARRAY(values, batch, statement)                                                                            \
 	do {                                                                                                           \
@@ -143,7 +152,7 @@ static void item_wait(struct pg_values *values, const struct verdict *verdict)
 		pg_values_item_int64(values, verdict->wait_ms);
 }
 
-static void batch_ask_answered(void *context, const struct pg_rows *rows, const struct error *err);
+static void on_answered(void *context, const struct pg_rows *rows, const struct error *err);
 
 static void batch_ask(struct batch *batch)
 {
@@ -167,7 +176,7 @@ static void batch_ask(struct batch *batch)
 	ADD_ARRAY(values, batch, pg_values_item_int64(values, e->verdict.duration_ms));
 	ADD_ARRAY(values, batch, item_words(values, e->delivery->payload_sha256));
 	FAILPOINT("before_record");
-	pg_session_ask(recorder->database, &record_statement, values, batch_ask_answered, batch);
+	pg_session_ask(recorder->database, &record_statement, values, on_answered, batch);
 }
 
 static void batch_settle(struct batch *batch, size_t moved)
@@ -187,7 +196,21 @@ static void batch_settle(struct batch *batch, size_t moved)
 		recorder_flush(recorder);
 }
 
-static void batch_ask_answered(void *context, const struct pg_rows *rows, const struct error *err)
+/* One row that the database will not take must not hold up the others: each half goes by itself. */
+static void batch_split(struct batch *batch)
+{
+	struct recorder *recorder = batch->recorder;
+	struct batch *half = batch_take(recorder);
+
+	while (half->count < batch->count)
+		batch_append(half, &batch->entries[--batch->count]);
+	recorder->flying_count++;
+	DL_APPEND(recorder->flying, half);
+	batch_ask(batch);
+	batch_ask(half);
+}
+
+static void on_answered(void *context, const struct pg_rows *rows, const struct error *err)
 {
 	struct batch *batch = context;
 	const struct timeval pause = {.tv_sec = RETRY_AFTER_REFUSAL_MS / 1000};
@@ -201,7 +224,12 @@ static void batch_ask_answered(void *context, const struct pg_rows *rows, const 
 		return;
 	}
 	log_event(LOG_WARNING, "record_refused", err->text, LOG_INT("deliveries", batch->count));
-	evtimer_add(batch->again, &pause);
+	if (err->kind == ERROR_TRANSIENT)
+		evtimer_add(batch->again, &pause);
+	else if (batch->count > 1)
+		batch_split(batch);
+	else
+		batch_settle(batch, 0); /* its lease will run out, and the sweeper decides */
 }
 
 void recorder_flush(struct recorder *recorder)
@@ -246,11 +274,7 @@ void recorder_add(struct recorder *recorder, struct delivery *delivery, const st
 	delivery_enter(delivery, DELIVERY_RECORDING);
 	if (batch == NULL)
 		batch = recorder->gathering = batch_take(recorder);
-	if (batch->count == batch->capacity) {
-		batch->capacity *= 2;
-		batch->entries = memory_grow(batch->entries, batch->capacity, sizeof(*batch->entries));
-	}
-	batch->entries[batch->count++] = (struct entry){.delivery = delivery, .verdict = *verdict};
+	batch_append(batch, &(struct entry){.delivery = delivery, .verdict = *verdict});
 	recorder->pending++;
 	if (batch->count >= recorder->settings.batch_max)
 		recorder_flush(recorder);

@@ -183,6 +183,11 @@ static void follow_account(struct sender *sender, struct account *account, const
 	}
 }
 
+static bool was_fenced(const struct provider_answer *answer)
+{
+	return answer->failure != NULL && strcmp(answer->failure, "fenced") == 0;
+}
+
 static void on_answer(void *context, const struct provider_answer *answer, int64_t duration_us)
 {
 	struct delivery *delivery = context;
@@ -193,8 +198,9 @@ static void on_answer(void *context, const struct provider_answer *answer, int64
 	struct verdict verdict;
 
 	account->driver->read(account->provider, answer, &outcome);
-	if (answer->failure != NULL && strcmp(answer->failure, "fenced") == 0)
-		metrics_add(sender->metrics, METER_FENCED, 0, 1);
+	log_event(LOG_DEBUG, "answered", outcome.code, LOG_INT("delivery", delivery->delivery_id),
+	          LOG_INT("attempt", delivery->facts.attempt), LOG_TEXT("outcome", outcome_class_name(outcome.class)),
+	          LOG_TEXT("trace", delivery->trace_id));
 	metrics_add(sender->metrics, METER_OUTCOMES, outcome.class, 1);
 	metrics_observe_ms(sender->metrics, METER_PROVIDER_SECONDS, (double)duration_us / 1000);
 	decision = decide(delivery, &outcome);
@@ -202,7 +208,12 @@ static void on_answer(void *context, const struct provider_answer *answer, int64
 		drop_address(sender, delivery, &outcome);
 	verdict = verdict_of(&decision, &outcome, duration_us);
 	recorder_add(sender->recorder, delivery, &verdict);
-	follow_account(sender, account, &outcome, &decision, duration_us);
+	if (was_fenced(answer)) { /* our own doing; says nothing about the account */
+		metrics_add(sender->metrics, METER_FENCED, 0, 1);
+		account->in_flight--;
+	} else {
+		follow_account(sender, account, &outcome, &decision, duration_us);
+	}
 	account_pump(account);
 	lanes_pump(sender->lanes, account);
 }
