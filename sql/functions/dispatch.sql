@@ -25,6 +25,10 @@ declare
   round integer := 0;
   took_any boolean := true;
 begin
+  -- An idle lane is asked often: no lock, so nothing to write.
+  if not exists (select from delivery.lane_feeds(p_lane_id)) then
+    return;
+  end if;
   -- An open breaker lets a single delivery through after its pause.
   select case when a.open_until is null then p_limit
               when a.probe_until is null or a.probe_until <= now() then 1 else 0 end into left_over
@@ -32,7 +36,7 @@ begin
   join delivery.provider_account a using (provider_account_id)
   where l.lane_id = p_lane_id and a.is_active and coalesce(a.open_until, '-infinity') <= now()
     and coalesce(a.paused_until, '-infinity') <= now()
-  for update of l skip locked;
+  for no key update of l skip locked;
   if not found then
     return;
   end if;

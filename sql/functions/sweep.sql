@@ -12,32 +12,71 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   work record;
+  range record;
   touched integer := 0;
+  steps bigint[] := '{}';
+  cursors bigint[] := '{}';
 begin
   for work in
-    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as, r.plan_cursor, r.campaign_run_id,
-           c.desired_status
+    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
     from delivery.campaign_run r
     join delivery.run_step rs using (campaign_run_id)
-    join marketing.campaign c using (campaign_id)
     where r.ended_at is null and rs.swept_at < now() - interval '500 milliseconds'
     order by rs.swept_at, rs.run_step_id
     limit 100
-    for update of rs skip locked
   loop
-    update delivery.run_step rs set swept_at = now() where rs.run_step_id = work.run_step_id;
+    -- Not the row itself: dispatching moves a cursor in it and must not wait for a sweep.
+    continue when not pg_try_advisory_xact_lock(hashtextextended('postrider sweep', work.run_step_id));
     if work.close_as is not null then
       touched := touched + delivery.close_rest(work.run_step_id, work.month, work.close_as, p_limit);
     end if;
-    touched := touched + delivery.sweep_window(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_attention_ms, p_limit);
+    range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
+    touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
     touched := touched + delivery.sweep_overdue(work.run_step_id, work.lane_id, work.month, p_limit);
+    steps := steps || work.run_step_id;
+    cursors := cursors || range.settled_upto;
   end loop;
+  -- At the very end and in the order in which dispatching takes them.
+  perform from delivery.run_step rs where rs.run_step_id = any (steps) order by rs.run_step_id for no key update;
+  update delivery.run_step rs
+  set swept_at = now(), settled_cursor = greatest(rs.settled_cursor, done.settled_upto)
+  from unnest(steps, cursors) as done (run_step_id, settled_upto)
+  where rs.run_step_id = done.run_step_id;
   return touched;
 end
 $$;
 comment on function delivery.sweep is 'Finds deliveries that a crash left hanging and sets them going again.';
 
--- Moves the settled cursor over what is settled; what has been open for longer than p_attention_ms gets a next_at.
+-- How far everything is settled or has a next_at, and how far was looked: at most p_limit deliveries.
+create or replace function delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer,
+  out settled_upto bigint, out seen_upto bigint)
+language plpgsql
+as $$
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  oldest_open bigint;
+begin
+  if p_from < p_to then
+    select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
+    into seen_upto, oldest_open
+    from (
+      select d.contact_id, d.status, d.next_at from delivery.delivery d
+      where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
+        and d.delivery_id >= low and d.delivery_id < high
+      order by d.contact_id limit p_limit
+    ) w;
+    seen_upto := coalesce(seen_upto, p_to);
+    settled_upto := coalesce(oldest_open - 1, seen_upto);
+  else
+    settled_upto := p_from;
+    seen_upto := p_from;
+  end if;
+end
+$$;
+comment on function delivery.sweep_range is 'Finds how far the settled cursor of a step may move.';
+
+-- What lies between the cursors and has been open for longer than p_attention_ms gets a next_at.
 create or replace function delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer)
 returns integer
 language plpgsql
@@ -46,29 +85,15 @@ declare
   low bigint := delivery.first_id_of(p_month);
   high bigint := delivery.first_id_of(p_month + 1);
   marked integer;
-  oldest_open bigint;
-  last_seen bigint;
 begin
   if p_from >= p_to then
-    return 0;
-  end if;
-  select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
-  into last_seen, oldest_open
-  from (
-    select d.contact_id, d.status, d.next_at from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
-      and d.delivery_id >= low and d.delivery_id < high
-    order by d.contact_id limit p_limit
-  ) w;
-  if oldest_open is null then
-    update delivery.run_step rs set settled_cursor = coalesce(last_seen, p_to) where rs.run_step_id = p_run_step_id;
     return 0;
   end if;
   update delivery.delivery d
   set next_at = case d.status when 'sending' then d.lease_until else now() end
   from (
     select s.delivery_id, s.epoch from delivery.delivery s
-    where s.run_step_id = p_run_step_id and s.contact_id >= oldest_open and s.contact_id <= last_seen
+    where s.run_step_id = p_run_step_id and s.contact_id > p_from and s.contact_id <= p_to
       and s.delivery_id >= low and s.delivery_id < high
       and s.status in ('planned', 'queued', 'sending') and s.next_at is null
       and coalesce(s.queued_at, s.planned_at) < now() - p_attention_ms * interval '1 millisecond'
@@ -78,12 +103,10 @@ begin
   where d.delivery_id = old.delivery_id and d.delivery_id >= low and d.delivery_id < high
     and d.next_at is null and d.status in ('planned', 'queued', 'sending');
   get diagnostics marked = row_count;
-  update delivery.run_step rs set settled_cursor = oldest_open - 1
-  where rs.run_step_id = p_run_step_id and rs.settled_cursor < oldest_open - 1;
   return marked;
 end
 $$;
-comment on function delivery.sweep_window is 'Moves the settled cursor of a step and marks what has been on its way for too long.';
+comment on function delivery.sweep_window is 'Marks what has been on its way for too long.';
 
 -- Deliveries whose next_at has passed and that are not simply due: leases that ran out, messages that the broker lost.
 create or replace function delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer)
