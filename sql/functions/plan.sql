@@ -35,6 +35,7 @@ declare
 begin
   select r.* into run from delivery.campaign_run r
   where r.campaign_run_id = p_campaign_run_id and r.plan_ended_at is null and r.plan_cursor = p_after
+    and r.close_as is null and r.ended_at is null
   for update;
   if not found then
     return null;
