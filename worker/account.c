@@ -12,6 +12,7 @@
 #define RATE_LEASE_MS   200  /* how far ahead moments are leased: what a crash wastes */
 #define READY_PER_PLACE 2    /* claimed ones that wait for each place in flight */
 #define RATE_RETRY_MS   500
+#define MISSED_SLOT_US  200000
 
 static const struct pg_statement rate_statement = {
 	.name = "take_rate",
@@ -134,20 +135,32 @@ static void ask_rate(struct account *account)
 	pg_session_ask(account->database, &rate_statement, &account->values, on_rate, account);
 }
 
+/* A moment that we missed is gone: made up for later, it would come on top of what others send then. */
+static void drop_missed_slots(struct account *account, int64_t now_us)
+{
+	int64_t patience_us = account->gap_us > MISSED_SLOT_US ? account->gap_us : MISSED_SLOT_US;
+
+	while (account->slots > 0 && now_us - account->next_slot_us > patience_us) {
+		account->slots--;
+		account->next_slot_us += account->gap_us;
+	}
+}
+
 /* True when a moment has come; otherwise somebody will wake us. */
 static bool take_slot(struct account *account)
 {
-	int64_t wait_us;
+	int64_t wait_us, now_us = clock_now_us();
 
 	if (account->per_second <= 0)
 		return true;
 	if (account->rate_asked)
 		return false;
+	drop_missed_slots(account, now_us);
 	if (account->slots == 0) {
 		ask_rate(account);
 		return false;
 	}
-	wait_us = account->next_slot_us - clock_now_us();
+	wait_us = account->next_slot_us - now_us;
 	if (wait_us > 0) {
 		wake_after(account, wait_us);
 		return false;
@@ -155,6 +168,15 @@ static bool take_slot(struct account *account)
 	account->slots--;
 	account->next_slot_us += account->gap_us;
 	return true;
+}
+
+/* The delivery did not start, so its moment is still free. */
+static void return_slot(struct account *account)
+{
+	if (account->per_second <= 0)
+		return;
+	account->slots++;
+	account->next_slot_us -= account->gap_us;
 }
 
 static struct delivery *take_first(struct account *account)
@@ -180,8 +202,10 @@ void account_pump(struct account *account)
 	}
 	while (account->ready_count > 0 && account->in_flight < concurrency_limit(&account->concurrency) && take_slot(account)) {
 		account->in_flight++;
-		if (!account->start(account->context, take_first(account)))
+		if (!account->start(account->context, take_first(account))) {
 			account->in_flight--;
+			return_slot(account);
+		}
 	}
 }
 
