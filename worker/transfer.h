@@ -13,12 +13,12 @@
  * PROVIDER_NOT_WRITTEN. libcurl resolves, connects, starts TLS and authenticates; the mail itself is spoken by
  * worker/providers/smtp_dialog.h, because libcurl would stop the whole loop until the relay has answered the dot.
  *
- * TLS is verified; redirects and proxies of the environment are not followed; only http, https, smtp, smtps. Where plain_allowed
- * is false, http:// and private or loopback addresses are PROVIDER_NOT_WRITTEN, "address_refused", before
+ * TLS is verified; redirects and proxies of the environment are not followed; only http, https, smtp, smtps. Where
+ * plain_allowed is false, http:// and private or loopback addresses are PROVIDER_NOT_WRITTEN, "address_refused", before
  * any packet; a mail relay may be anywhere.
  *
  * failure is one of: fenced repeat address_refused resolve connect tls login timeout reset garbage address transport.
- * Only this file includes libcurl.
+ * Only transfer*.c include libcurl; transfer_pool.h says which file does what.
  */
 #ifndef POSTRIDER_WORKER_TRANSFER_H
 #define POSTRIDER_WORKER_TRANSFER_H
@@ -34,12 +34,12 @@ typedef bool transfer_fence(void *context);
 typedef void transfer_done(void *context, const struct provider_answer *answer, int64_t duration_us);
 
 struct transfer_pool *transfer_pool_open(struct event_base *base, const struct provider_transport *transport,
-                                         size_t connections_max) MUST_CHECK;
+					 size_t connections_max) MUST_CHECK;
 /* Aborts what is in flight without calling done(). Not from inside done(). */
 void transfer_pool_close(struct transfer_pool **pool);
 
 void transfer_start(struct transfer_pool *pool, const struct provider_request *request, transfer_fence *fence,
-                    transfer_done *done, void *context);
+		    transfer_done *done, void *context);
 size_t transfer_pool_in_flight(const struct transfer_pool *pool);
 
 /* "libcurl/7.88.1 OpenSSL/3.0.17 ..." for --version and logs. */
