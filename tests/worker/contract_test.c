@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/memory.h"
 #include "worker/providers/provider.h"
 
 #define SECRET_IN_BASE64 "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -178,6 +179,43 @@ static void test_rule_2_same_in_same_out(void **state)
 	}
 }
 
+/* The sentence and nothing else is left. */
+static void check_build_fails(const struct provider_driver *driver, const struct provider_message *message,
+			      enum error_kind kind, const char *when)
+{
+	struct provider_account *account = open_account(driver);
+	struct provider_request request;
+	struct error err = {0};
+
+	provider_request_init(&request);
+	if (driver->build(account, message, &request, &err))
+		fail_msg("%s: builds a request with %s", driver->name, when);
+	if (err.kind != kind || err.text[0] == '\0')
+		fail_msg("%s: with %s it fails as %s: \"%s\"", driver->name, when, error_kind_name(err.kind), err.text);
+	assert_int_equal(request.body.length + request.url.length + request.rcpt_to.length + request.header_count, 0);
+	provider_request_release(&request);
+	driver->release(account);
+}
+
+static void test_rule_2_a_wrong_address_is_told_from_a_wrong_message(void **state)
+{
+	struct slice large = {.bytes = memory_new(PROVIDER_BODY_MAX + 1), .length = PROVIDER_BODY_MAX + 1};
+
+	(void)state;
+	memset((char *)(uintptr_t)large.bytes, 'x', large.length);
+	FOR_EACH_DRIVER(driver)
+	{
+		struct provider_message message = message_for(driver);
+
+		message.address = (struct slice){0};
+		check_build_fails(driver, &message, ERROR_REFUSED, "an empty address");
+		message = message_for(driver);
+		message.body_text = message.body_html = large;
+		check_build_fails(driver, &message, ERROR_INVALID, "too large a body");
+	}
+	free((void *)(uintptr_t)large.bytes);
+}
+
 static void test_rule_3_the_delivery_and_the_key_are_carried(void **state)
 {
 	(void)state;
@@ -264,7 +302,7 @@ static void test_rule_4_no_line_breaks_get_through(void **state)
 				check_clean(driver, &request);
 				continue;
 			}
-			assert_int_equal(err.kind, ERROR_INVALID);
+			assert_int_equal(err.kind, i % 5 == 0 ? ERROR_REFUSED : ERROR_INVALID);
 			assert_null(strstr(err.text, "X-Evil"));
 			assert_int_equal(request.body.length + request.url.length + request.header_count, 0);
 		}
@@ -382,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_the_registry_is_whole),
 		cmocka_unit_test(test_rule_1_settings_are_checked),
 		cmocka_unit_test(test_rule_2_same_in_same_out),
+		cmocka_unit_test(test_rule_2_a_wrong_address_is_told_from_a_wrong_message),
 		cmocka_unit_test(test_rule_3_the_delivery_and_the_key_are_carried),
 		cmocka_unit_test(test_rule_4_no_line_breaks_get_through),
 		cmocka_unit_test(test_rules_5_to_9_any_answer_is_one_outcome),

@@ -2,7 +2,8 @@
  * each opened by a line "== name"; text before the first says what the exchange is about.
  *
  *   account   the settings, JSON            message   "name: value" lines       text, html   the bodies
- *   request   what it must become           refused   or why it must not        answer       "name: value" lines
+ *   request   what it must become           answer    "name: value" lines
+ *   address refused   why the address is wrong, or       refused   why something else is
  *   outcome   what the answer before it must be read as; answer and outcome may come several times
  */
 #include <setjmp.h>
@@ -147,13 +148,13 @@ static void check_request(struct exchange *exchange, const char *section)
 	text_release(&shown);
 }
 
-static void check_refused(struct exchange *exchange, const char *section)
+static void check_refused(struct exchange *exchange, enum error_kind kind, const char *section)
 {
 	struct error err = {0};
 
 	if (build(exchange, &err))
 		fail_msg("%s: not refused", exchange->path);
-	assert_int_equal(err.kind, ERROR_INVALID);
+	assert_int_equal(err.kind, kind);
 	if (strncmp(err.text, section, strlen(section) - 1) != 0)
 		fail_msg("%s: refused in other words: %s", exchange->path, err.text);
 }
@@ -203,7 +204,9 @@ static void take_section(struct exchange *exchange, const char *name, char *sect
 	else if (strcmp(name, "request") == 0)
 		check_request(exchange, section);
 	else if (strcmp(name, "refused") == 0)
-		check_refused(exchange, section);
+		check_refused(exchange, ERROR_INVALID, section);
+	else if (strcmp(name, "address refused") == 0)
+		check_refused(exchange, ERROR_REFUSED, section);
 	else if (strcmp(name, "outcome") == 0)
 		check_outcome(exchange, section);
 	else

@@ -6,8 +6,9 @@
  *
  *  1. configure() checks every setting, fills an account, and explains the first mistake in a sentence. It
  *     reads secrets only through `env:NAME` or `file:/path`.
- *  2. build() writes the whole request or fails with ERROR_INVALID and a sentence; it never writes a partial one. Same
- *     message, same account, same now -> same bytes, except for signatures over the time.
+ *  2. build() writes the whole request or fails with a sentence; it never writes a partial one. ERROR_REFUSED says
+ *     that the address is wrong, so that no message can reach it; ERROR_INVALID is anything else. Same message, same
+ *     account, same now -> same bytes, except for signatures over the time.
  *  3. The request carries the delivery id where the provider's callback brings it back, and the idempotency key where
  *     the provider has one (then `keyed` is true).
  *  4. No CR, LF or NUL from a message ever reaches a header line, an envelope or a URL.

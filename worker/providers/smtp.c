@@ -143,7 +143,7 @@ static bool check_message(const struct provider_message *message, struct error *
 	const char *fault = mime_address_fault(message->address);
 
 	if (fault != NULL)
-		return error_set(err, ERROR_INVALID, "%s", fault);
+		return error_set(err, ERROR_REFUSED, "%s", fault);
 	if (message->body_text.length == 0 && message->body_html.length == 0)
 		return error_set(err, ERROR_INVALID, "The message has neither a text nor an HTML body.");
 	return true;

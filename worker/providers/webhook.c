@@ -184,7 +184,7 @@ static bool check_message(const struct provider_message *message, struct error *
 	if (key == NULL || *key == '\0' || strlen(key) > KEY_MAX)
 		return error_set(err, ERROR_INVALID, "The delivery has no idempotency key, or a too long one.");
 	if (message->address.length == 0)
-		return error_set(err, ERROR_INVALID, "The address is empty.");
+		return error_set(err, ERROR_REFUSED, "The address is empty.");
 	return true;
 }
 
