@@ -150,12 +150,16 @@ class _Block:
 
 
 class Stack(_Block):
-  """A private PostgreSQL and RabbitMQ in a folder, by deploy/stack. Ports and data stay through kills and restarts."""
+  """A private PostgreSQL and RabbitMQ in a folder, by deploy/stack. Ports and data stay through kills and restarts.
 
-  def __init__(self, directory, durable=True, migrate=True):
+  broker=False: PostgreSQL alone, for tests of the database; amqp_url is then missing.
+  """
+
+  def __init__(self, directory, durable=True, migrate=True, broker=True):
     self.directory = str(Path(directory).absolute())
     self.durable = durable
     self.migrate = migrate
+    self.broker = broker
     self._guard = None
     self._env = None
 
@@ -163,6 +167,7 @@ class Stack(_Block):
     _remember(self)
     self._start_guard()
     options = ["--durable" if self.durable else "--fast"] + ([] if self.migrate else ["--no-migrate"])
+    options += [] if self.broker else ["--no-broker"]
     self._call("start", *options)
     lines = self._call("env").splitlines()
     self._env = dict(shlex.split(line)[1].split("=", 1) for line in lines)
@@ -289,14 +294,18 @@ class Stack(_Block):
 
 
 class Program(_Block):
-  """One of our programs, or any other. It may be started again after it ended; times and peaks then add up."""
+  """One of our programs, or any other. It may be started again after it ended; times and peaks then add up.
 
-  def __init__(self, name, arguments=(), env=None, log=None, path=None):
+  may_outlive: it gets a session of its own, so that Ctrl-C does not reach it, and leave_running() is allowed.
+  """
+
+  def __init__(self, name, arguments=(), env=None, log=None, path=None, may_outlive=False):
     self.name = name
     self.arguments = list(arguments)
     self.env = dict(env or {})
     self.log = str(log) if log else os.devnull
     self.path = path or binary(name)
+    self.may_outlive = may_outlive
     self.pid = None
     self.exit_code = None  # of the last time it ran; negative: the signal that ended it
     self._process = None
@@ -317,7 +326,8 @@ class Program(_Block):
     with open(self.log, "ab") as log:
       self._process = subprocess.Popen([self.path, *self.arguments], env={**os.environ, **self.env},
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
-                                       preexec_fn=die_with_parent)
+                                       start_new_session=self.may_outlive,
+                                       preexec_fn=None if self.may_outlive else die_with_parent)
     self.pid = self._process.pid
     self.exit_code = None
     return self
@@ -352,6 +362,10 @@ class Program(_Block):
     """Waits for the end and returns the exit code."""
     wait_until(lambda: not self.running(), timeout_s, f"{self.name} to end", 0.01)
     return self.exit_code
+
+  def leave_running(self):
+    """From now on nothing here stops it."""
+    _forget(self)
 
   def close(self):
     """Ends it, whatever state it is in, without waiting for a drain."""
@@ -399,7 +413,7 @@ class Sandbox(Program):
   The ledger begins empty. When the sandbox is killed and started again, ports and ledger stay, as a provider's would.
   """
 
-  def __init__(self, directory, latency_ms=0, webhook_secret=None, arguments=(), env=None):
+  def __init__(self, directory, latency_ms=0, webhook_secret=None, arguments=(), env=None, may_outlive=False):
     directory = Path(directory).absolute()
     self.port_file = directory / "sandbox.ports"
     self.ledger_file = directory / "sandbox.ledger"
@@ -411,7 +425,7 @@ class Sandbox(Program):
       arguments += ["--latency-ms", str(latency_ms)]
     if webhook_secret:
       arguments += ["--webhook-secret", webhook_secret]
-    super().__init__("postrider-sandbox", arguments, env, directory / "sandbox.log")
+    super().__init__("postrider-sandbox", arguments, env, directory / "sandbox.log", may_outlive=may_outlive)
 
   def start(self):
     self.port_file.unlink(missing_ok=True)
