@@ -8,6 +8,7 @@
 #include "scheduler/lane_depth.h"
 #include "scheduler/meters.h"
 #include "scheduler/trace.h"
+#include "scheduler/undispatch.h"
 #include "shared/amqp_publisher.h"
 #include "shared/channel.h"
 #include "shared/clock.h"
@@ -21,7 +22,6 @@
 #define IDLE_MAX_MS         250 /* a marketing lane with nothing to do is asked this often */
 #define PAUSE_TRANSIENT_MS  500
 #define PAUSE_REFUSED_MS    5000
-#define UNDISPATCH_WAIT_MS  1000
 
 struct lane {
 	struct dispatcher *dispatcher;
@@ -42,6 +42,7 @@ struct dispatcher {
 	struct health *health;
 	struct metrics *metrics;
 	struct amqp_publisher *publisher;
+	struct undispatch *undispatch;
 	struct event *tick;
 	struct trace trace;
 
@@ -56,78 +57,10 @@ struct dispatcher {
 	bool stopping;
 	int64_t asked; /* deliveries that statements under way may bring */
 	size_t marketing_under_way;
-	size_t unsettled;    /* with the publisher */
-	size_t putting_back; /* statements under way */
-};
-
-/* What goes back to the database, gathered over one event. */
-struct leftover {
-	struct left {
-		int64_t delivery_id;
-		int32_t epoch;
-	} * items;
-	size_t count, capacity;
+	size_t unsettled; /* with the publisher */
 };
 
 static void take_turn(struct dispatcher *dispatcher);
-
-/* ---- what the broker did not take ---- */
-
-static void leftover_add(struct leftover *leftover, int64_t delivery_id, int32_t epoch)
-{
-	if (leftover->count == leftover->capacity) {
-		leftover->capacity = 2 * leftover->capacity + 64;
-		leftover->items = memory_grow(leftover->items, leftover->capacity, sizeof(*leftover->items));
-	}
-	leftover->items[leftover->count++] = (struct left){delivery_id, epoch};
-}
-
-static void on_put_back(void *context, const struct pg_rows *rows, const struct error *err)
-{
-	struct dispatcher *dispatcher = context;
-
-	dispatcher->putting_back--;
-	if (err)
-		log_event(LOG_WARNING, "undispatch_failed",
-			  "Deliveries could not be put back; the sweeper will find them.",
-			  LOG_TEXT("reason", err->text));
-	else
-		metrics_add(dispatcher->metrics, METER_UNDISPATCHED, 0, pg_rows_int64(rows, 0, 0));
-}
-
-static void ask_to_put_back(struct dispatcher *dispatcher, const struct leftover *leftover)
-{
-	static const struct pg_statement undispatch = {"undispatch",
-						       "select delivery.undispatch($1::bigint[], $2::integer[], $3)"};
-	struct pg_values values;
-
-	pg_values_init(&values);
-	pg_values_start_array(&values);
-	for (size_t i = 0; i < leftover->count; i++)
-		pg_values_item_int64(&values, leftover->items[i].delivery_id);
-	pg_values_end_array(&values);
-	pg_values_start_array(&values);
-	for (size_t i = 0; i < leftover->count; i++)
-		pg_values_item_int64(&values, leftover->items[i].epoch);
-	pg_values_end_array(&values);
-	pg_values_add_int64(&values, UNDISPATCH_WAIT_MS);
-	dispatcher->putting_back++;
-	database_ask(dispatcher->database, DATABASE_HOT, &undispatch, &values, on_put_back, dispatcher);
-	pg_values_release(&values);
-}
-
-/* Nothing waits for it: while the database is away they are dropped and the sweeper repairs them. */
-static void leftover_put_back(struct dispatcher *dispatcher, struct leftover *leftover, const char *reason)
-{
-	if (leftover->count > 0) {
-		log_event(LOG_WARNING, "undispatched",
-			  "The broker did not take messages; they go back and are tried again.",
-			  LOG_TEXT("reason", reason), LOG_INT("messages", leftover->count));
-		if (database_is_ready(dispatcher->database, DATABASE_HOT))
-			ask_to_put_back(dispatcher, leftover);
-	}
-	free(leftover->items);
-}
 
 /* ---- from the database to the broker ---- */
 
@@ -135,7 +68,6 @@ static void publish(struct lane *lane, const struct pg_rows *rows)
 {
 	struct dispatcher *dispatcher = lane->dispatcher;
 	struct message message = {.lane_id = lane->lane_id};
-	struct leftover leftover = {0};
 	size_t count = pg_rows_count(rows);
 	size_t submitted = 0;
 
@@ -147,13 +79,13 @@ static void publish(struct lane *lane, const struct pg_rows *rows)
 		if (amqp_publisher_submit(dispatcher->publisher, &message))
 			submitted++;
 		else
-			leftover_add(&leftover, message.delivery_id, message.epoch);
+			undispatch_add(dispatcher->undispatch, message.delivery_id, message.epoch);
 	}
 	amqp_publisher_flush(dispatcher->publisher);
 	dispatcher->unsettled += submitted;
 	lane_depth_submitted(&lane->depth, (int64_t)submitted);
 	metrics_add(dispatcher->metrics, METER_DISPATCHED, 0, (int64_t)count);
-	leftover_put_back(dispatcher, &leftover, "the broker is away");
+	undispatch_send(dispatcher->undispatch, "the broker is away");
 }
 
 /* Less than asked for: there is nothing more just now. */
@@ -394,7 +326,6 @@ static const char *verdict_sentence(enum amqp_verdict verdict)
 static void on_settled(void *context, const struct amqp_receipt *receipts, size_t count)
 {
 	struct dispatcher *dispatcher = context;
-	struct leftover leftover = {0};
 	struct lane *lane;
 	const char *reason = "";
 
@@ -406,10 +337,10 @@ static void on_settled(void *context, const struct amqp_receipt *receipts, size_
 		if (confirmed)
 			continue;
 		reason = verdict_sentence(receipts[i].verdict);
-		leftover_add(&leftover, receipts[i].delivery_id, receipts[i].epoch);
+		undispatch_add(dispatcher->undispatch, receipts[i].delivery_id, receipts[i].epoch);
 	}
 	dispatcher->unsettled -= count;
-	leftover_put_back(dispatcher, &leftover, reason);
+	undispatch_send(dispatcher->undispatch, reason);
 	take_turn(dispatcher);
 }
 
@@ -479,6 +410,7 @@ struct dispatcher *dispatcher_open(struct event_base *base, const struct schedul
 	dispatcher->database = database;
 	dispatcher->health = health;
 	dispatcher->metrics = metrics;
+	dispatcher->undispatch = undispatch_new(database, metrics);
 	trace_init(&dispatcher->trace);
 	health_report(health, "broker", false, "connecting");
 	dispatcher->publisher = amqp_publisher_open(base, &publisher, &events);
@@ -495,6 +427,7 @@ void dispatcher_close(struct dispatcher **dispatcher)
 		return;
 	event_free(closing->tick);
 	amqp_publisher_close(&closing->publisher);
+	undispatch_free(&closing->undispatch);
 	HASH_CLEAR(hh, closing->by_id);
 	for (size_t i = 0; i < closing->lane_count; i++)
 		free(closing->lanes[i]);
@@ -510,5 +443,5 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 
 bool dispatcher_is_idle(const struct dispatcher *dispatcher)
 {
-	return dispatcher->asked == 0 && dispatcher->unsettled == 0 && dispatcher->putting_back == 0;
+	return dispatcher->asked == 0 && dispatcher->unsettled == 0 && undispatch_is_idle(dispatcher->undispatch);
 }

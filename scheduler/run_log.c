@@ -37,7 +37,9 @@ void run_log_forget(struct run_log *run_log)
 	struct known_run *run, *next;
 
 	HASH_ITER(hh, run_log->runs, run, next)
-	forget_run(run_log, run);
+	{
+		forget_run(run_log, run);
+	}
 	run_log->has_looked = false;
 }
 
@@ -95,8 +97,8 @@ void run_log_compare(struct run_log *run_log, const struct pg_rows *rows)
 {
 	struct known_run *run, *next;
 
-	HASH_ITER(hh, run_log->runs, run, next)
-	run->is_shown = false;
+	for (run = run_log->runs; run; run = run->hh.next)
+		run->is_shown = false;
 	/* The oldest first, as it happened. */
 	for (size_t row = pg_rows_count(rows); row-- > 0;)
 		compare(run_log, rows, row);
