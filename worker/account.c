@@ -237,6 +237,9 @@ struct breaker_advice account_note(struct account *account, enum outcome_class c
 {
 	concurrency_note(&account->concurrency, class, duration_us, (uint32_t)account->in_flight, now_ms);
 	account->in_flight--;
+	/* Another worker tripped it: this was the fleet's one probe, and its failure is enough. */
+	if (account->breaker_is_open && account->breaker.openings == 0)
+		account->breaker.openings = 1;
 	return breaker_note(&account->breaker, class, now_ms);
 }
 

@@ -173,7 +173,9 @@ static void follow_account(struct sender *sender, struct account *account, const
 {
 	struct breaker_advice advice = account_note(account, outcome->class, duration_us, clock_now_ms());
 
-	if (outcome->class == OUTCOME_ACCEPTED && account->breaker_is_open)
+	/* An answer about one message or address shows that the account works. */
+	if (account->breaker_is_open && (outcome->class == OUTCOME_ACCEPTED || outcome->class == OUTCOME_BAD_ADDRESS ||
+	                                 outcome->class == OUTCOME_BAD_PAYLOAD))
 		close_breaker(sender, account);
 	if (advice.verdict == BREAKER_TRIP) {
 		sender_trip(sender, account, advice.reason, outcome, advice.for_ms);
