@@ -25,12 +25,12 @@ struct database_settings {
 struct database;
 
 /* Borrows health and metrics. */
-struct database *database_open(struct event_base *base, const struct database_settings *settings,
-                               struct health *health, struct metrics *metrics) MUST_CHECK;
+struct database *database_open(struct event_base *base, const struct database_settings *settings, struct health *health,
+			       struct metrics *metrics) MUST_CHECK;
 void database_close(struct database **database); /* what is under way gets no answer */
 
 void database_ask(struct database *database, enum database_line line, const struct pg_statement *statement,
-                  struct pg_values *values, pg_session_answer *answer, void *context);
+		  struct pg_values *values, pg_session_answer *answer, void *context);
 bool database_is_ready(const struct database *database, enum database_line line);
 
 #endif

@@ -13,7 +13,7 @@ struct dead_letters;
 
 /* Borrows everything. Close the database first. */
 struct dead_letters *dead_letters_open(struct event_base *base, const struct scheduler_settings *settings,
-                                       struct database *database, struct metrics *metrics) MUST_CHECK;
+				       struct database *database, struct metrics *metrics) MUST_CHECK;
 void dead_letters_close(struct dead_letters **dead_letters);
 void dead_letters_stop(struct dead_letters *dead_letters);
 

@@ -21,8 +21,8 @@ struct dispatcher;
 
 /* Borrows everything. */
 struct dispatcher *dispatcher_open(struct event_base *base, const struct scheduler_settings *settings,
-                                   struct database *database, struct health *health,
-                                   struct metrics *metrics) MUST_CHECK;
+				   struct database *database, struct health *health,
+				   struct metrics *metrics) MUST_CHECK;
 void dispatcher_close(struct dispatcher **dispatcher);
 
 /* There may be new lanes or new work: look now. */

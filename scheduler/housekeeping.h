@@ -17,8 +17,8 @@ typedef void housekeeping_changed(void *context);
 
 /* Borrows everything. Close the database first. */
 struct housekeeping *housekeeping_open(struct event_base *base, const struct scheduler_settings *settings,
-                                       struct database *database, struct metrics *metrics,
-                                       housekeeping_changed *changed, void *context) MUST_CHECK;
+				       struct database *database, struct metrics *metrics,
+				       housekeeping_changed *changed, void *context) MUST_CHECK;
 void housekeeping_close(struct housekeeping **housekeeping);
 
 /* Gives the lead away. */

@@ -12,9 +12,9 @@
 
 #include "shared/base.h"
 
-#define LANE_DEPTH_LOWEST        1000 /* a lane is at least this deep: a second of a slow one is not worth saving */
-#define LANE_DEPTH_FIRST_GUESS   1000 /* messages a second, until it is known */
-#define LANE_DEPTH_WORTH_ASKING  250  /* a smaller top-up waits: a transaction costs as much as many rows */
+#define LANE_DEPTH_LOWEST       1000 /* a lane is at least this deep: a second of a slow one is not worth saving */
+#define LANE_DEPTH_FIRST_GUESS  1000 /* messages a second, until it is known */
+#define LANE_DEPTH_WORTH_ASKING 250  /* a smaller top-up waits: a transaction costs as much as many rows */
 
 struct lane_depth_policy {
 	int64_t seconds;
@@ -42,6 +42,6 @@ int64_t lane_depth_estimate(const struct lane_depth *depth, int64_t now_ms);
 int64_t lane_depth_target(const struct lane_depth *depth, const struct lane_depth_policy *policy);
 /* How many to ask for, at most `room`; 0: not now. */
 int64_t lane_depth_wanted(const struct lane_depth *depth, const struct lane_depth_policy *policy, int64_t room,
-                          int64_t now_ms);
+			  int64_t now_ms);
 
 #endif

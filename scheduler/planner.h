@@ -16,7 +16,7 @@ struct planner;
 
 /* Borrows everything. Close the database first. */
 struct planner *planner_open(struct event_base *base, const struct scheduler_settings *settings,
-                             struct database *database, struct metrics *metrics) MUST_CHECK;
+			     struct database *database, struct metrics *metrics) MUST_CHECK;
 void planner_close(struct planner **planner);
 
 void planner_look(struct planner *planner); /* there may be a new run: look now */

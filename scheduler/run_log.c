@@ -36,8 +36,7 @@ void run_log_forget(struct run_log *run_log)
 {
 	struct known_run *run, *next;
 
-	HASH_ITER(hh, run_log->runs, run, next)
-	{
+	HASH_ITER(hh, run_log->runs, run, next) {
 		forget_run(run_log, run);
 	}
 	run_log->has_looked = false;
@@ -102,8 +101,7 @@ void run_log_compare(struct run_log *run_log, const struct pg_rows *rows)
 	/* The oldest first, as it happened. */
 	for (size_t row = pg_rows_count(rows); row-- > 0;)
 		compare(run_log, rows, row);
-	HASH_ITER(hh, run_log->runs, run, next)
-	{
+	HASH_ITER(hh, run_log->runs, run, next) {
 		if (!run->is_shown)
 			forget_run(run_log, run);
 	}

@@ -1,7 +1,7 @@
 /* undispatch - puts back what the broker did not take: gathered over one event, sent in one statement.
  *
- * Nothing waits for it. While the database is away it is dropped and the sweeper repairs it; the epoch decides there, so
- * a delivery that has moved on stays as it is.
+ * Nothing waits for it. While the database is away it is dropped and the sweeper repairs it; the epoch decides there,
+ * so a delivery that has moved on stays as it is.
  */
 #ifndef POSTRIDER_SCHEDULER_UNDISPATCH_H
 #define POSTRIDER_SCHEDULER_UNDISPATCH_H

@@ -20,10 +20,10 @@ struct amqp_consumer;
 
 struct amqp_job {
 	uint64_t tag;
-	uint32_t session;        /* which connection the tag belongs to */
-	int32_t subscription;    /* the number given to amqp_consumer_subscribe() */
+	uint32_t session;     /* which connection the tag belongs to */
+	int32_t subscription; /* the number given to amqp_consumer_subscribe() */
 	bool redelivered;
-	uint32_t length;         /* the body's true length; may be larger than what is kept */
+	uint32_t length;              /* the body's true length; may be larger than what is kept */
 	char body[MESSAGE_BYTES_MAX]; /* its first bytes */
 };
 
@@ -41,13 +41,13 @@ struct amqp_consumer_events {
 };
 
 struct amqp_consumer *amqp_consumer_open(struct event_base *base, const struct amqp_consumer_settings *settings,
-                                         const struct amqp_consumer_events *events) MUST_CHECK;
+					 const struct amqp_consumer_events *events) MUST_CHECK;
 /* Sends the acknowledgements that are due, then closes. Unsettled jobs go back to the broker. */
 void amqp_consumer_close(struct amqp_consumer **consumer);
 
 /* subscription: any number above 0 of the caller's, once. queue is a lane's, or AMQP_DEAD_QUEUE. */
 void amqp_consumer_subscribe(struct amqp_consumer *consumer, int32_t subscription, const char *queue,
-                             uint16_t prefetch);
+			     uint16_t prefetch);
 /* Stops deliveries of all subscriptions (drain); settling still works. */
 void amqp_consumer_stop(struct amqp_consumer *consumer);
 

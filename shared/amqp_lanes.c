@@ -34,8 +34,7 @@ void amqp_lanes_free(struct amqp_lanes **lanes)
 
 	if (!*lanes)
 		return;
-	HASH_ITER(hh, (*lanes)->table, lane, next)
-	{
+	HASH_ITER(hh, (*lanes)->table, lane, next) {
 		HASH_DEL((*lanes)->table, lane);
 		free(lane->queue);
 		free(lane);

@@ -1,7 +1,8 @@
 /* amqp_lanes - the queues a publisher watches, and the declares that are under way.
  *
  * Declares are sent without waiting; their answers come in the order of asking, between confirms. A queue that the
- * broker refuses to declare because it exists with other arguments is from then on taken as it is. Used by amqp_publisher.
+ * broker refuses to declare because it exists with other arguments is from then on taken as it is. Used by
+ * amqp_publisher.
  */
 #ifndef POSTRIDER_SHARED_AMQP_LANES_H
 #define POSTRIDER_SHARED_AMQP_LANES_H
@@ -19,7 +20,7 @@ void amqp_lanes_watch(struct amqp_lanes *lanes, int32_t lane_id, char *queue);
 const char *amqp_lanes_queue(struct amqp_lanes *lanes, int32_t lane_id); /* NULL: not watched */
 
 bool amqp_lanes_declare(struct amqp_lanes *lanes, struct amqp_session *session, int32_t lane_id,
-                        struct error *err) MUST_CHECK;
+			struct error *err) MUST_CHECK;
 /* All of them; does nothing while answers are outstanding. */
 bool amqp_lanes_declare_all(struct amqp_lanes *lanes, struct amqp_session *session, struct error *err) MUST_CHECK;
 /* A declare-ok has come: which lane's? 0: nobody asked. */

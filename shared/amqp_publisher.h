@@ -48,7 +48,7 @@ struct amqp_publisher_events {
 };
 
 struct amqp_publisher *amqp_publisher_open(struct event_base *base, const struct amqp_publisher_settings *settings,
-                                           const struct amqp_publisher_events *events) MUST_CHECK;
+					   const struct amqp_publisher_events *events) MUST_CHECK;
 /* Ends the connection and the thread; what is unsettled gets no receipt. */
 void amqp_publisher_close(struct amqp_publisher **publisher);
 

@@ -62,12 +62,12 @@ bool amqp_session_read(struct amqp_session *session, struct error *err) MUST_CHE
 bool amqp_session_has_more(const struct amqp_session *session);
 /* Sends a method and takes frames until its answer is there. */
 bool amqp_session_call(struct amqp_session *session, amqp_method_number_t id, void *request,
-                       amqp_method_number_t answer_id, amqp_method_t *answer, struct error *err) MUST_CHECK;
+		       amqp_method_number_t answer_id, amqp_method_t *answer, struct error *err) MUST_CHECK;
 /* Sends a method; the answer comes to on_method(). */
 bool amqp_session_send(struct amqp_session *session, amqp_method_number_t id, void *request,
-                       struct error *err) MUST_CHECK;
+		       struct error *err) MUST_CHECK;
 bool amqp_session_publish(struct amqp_session *session, const char *exchange, const char *key, const void *body,
-                          size_t length, struct error *err) MUST_CHECK;
+			  size_t length, struct error *err) MUST_CHECK;
 bool amqp_session_ack(struct amqp_session *session, uint64_t tag, bool multiple, struct error *err) MUST_CHECK;
 bool amqp_session_flush(struct amqp_session *session, struct error *err) MUST_CHECK;
 

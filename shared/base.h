@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /* The caller must look at the answer. */
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK             __attribute__((warn_unused_result))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_LENGTH(array)    (sizeof(array) / sizeof((array)[0]))
 
 #endif

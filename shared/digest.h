@@ -17,8 +17,8 @@ void digest_hmac_start(struct digest_hmac *hmac);
 void digest_hmac_add(struct digest_hmac *hmac, const void *bytes, size_t length);
 void digest_hmac_finish(struct digest_hmac *hmac, uint8_t digest[DIGEST_SHA256_BYTES]);
 
-void digest_add_base64(struct text *out, const void *bytes, size_t length);    /* RFC 4648 §4, padded */
-void digest_add_hex(struct text *out, const void *bytes, size_t length);       /* lower case */
+void digest_add_base64(struct text *out, const void *bytes, size_t length); /* RFC 4648 §4, padded */
+void digest_add_hex(struct text *out, const void *bytes, size_t length);    /* lower case */
 /* Strict RFC 4648 §4. Appends to out; false on a foreign character, bad padding or overflow. */
 bool digest_base64_decode(struct text *out, const char *base64, size_t length) MUST_CHECK;
 /* In constant time. */

@@ -22,7 +22,7 @@ struct health;
 /* address: "127.0.0.1:9464" or "[::1]:9464"; port 0 takes a free one. metrics may be NULL; borrowed.
  * NULL with err when nothing can listen there. */
 struct health *health_open(struct event_base *base, const char *address, const struct metrics *metrics,
-                           struct error *err) MUST_CHECK;
+			   struct error *err) MUST_CHECK;
 /* Open connections end with the loop's next turn, or with its base. */
 void health_close(struct health **health);
 int health_port(const struct health *health);

@@ -38,11 +38,11 @@ static inline const char *log_text_or_empty(const char *text)
 void log_open(const char *program, enum log_level lowest);
 bool log_level_parse(const char *name, enum log_level *level); /* "debug" ... "error" */
 
-void log_fields(enum log_level level, const char *event, const char *text,
-                const struct log_field *fields, size_t count);
+void log_fields(enum log_level level, const char *event, const char *text, const struct log_field *fields,
+		size_t count);
 #define log_event(level, event, ...) log_event_(level, event, __VA_ARGS__)
-#define log_event_(level, event, text, ...)                                                       \
-	log_fields(level, event, text, (const struct log_field[]){{0}, ##__VA_ARGS__} + 1,            \
-	           sizeof((const struct log_field[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_field) - 1)
+#define log_event_(level, event, text, ...)                                                                            \
+	log_fields(level, event, text, (const struct log_field[]){{0}, ##__VA_ARGS__} + 1,                             \
+		   sizeof((const struct log_field[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_field) - 1)
 
 #endif

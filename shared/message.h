@@ -12,14 +12,14 @@
 
 #include "shared/error.h"
 
-#define MESSAGE_BYTES_MAX 512
+#define MESSAGE_BYTES_MAX    512
 #define MESSAGE_TRACE_LENGTH 32
 
 struct message {
-	int64_t delivery_id;   /* above 0 */
-	int32_t epoch;         /* 1 or more; an older one is stale */
-	int64_t expires_at_ms; /* wall clock; 0: never */
-	int32_t lane_id;       /* above 0 */
+	int64_t delivery_id;                     /* above 0 */
+	int32_t epoch;                           /* 1 or more; an older one is stale */
+	int64_t expires_at_ms;                   /* wall clock; 0: never */
+	int32_t lane_id;                         /* above 0 */
 	char trace_id[MESSAGE_TRACE_LENGTH + 1]; /* lower-case hex, W3C trace-id */
 };
 

@@ -21,17 +21,26 @@ enum metric_kind { METRIC_KIND_COUNTER, METRIC_KIND_GAUGE, METRIC_KIND_HISTOGRAM
 struct metric {
 	const char *name;
 	enum metric_kind kind;
-	const char *label;              /* NULL: none */
+	const char *label;               /* NULL: none */
 	const char *const *label_values; /* NULL-terminated */
 	const char *help;
 };
 
-#define METRIC_COUNTER(name_, label_, values_, help_)                                              \
-	{.name = (name_), .kind = METRIC_KIND_COUNTER, .label = (label_), .label_values = (values_), .help = (help_)}
-#define METRIC_GAUGE(name_, label_, values_, help_)                                                \
-	{.name = (name_), .kind = METRIC_KIND_GAUGE, .label = (label_), .label_values = (values_), .help = (help_)}
+#define METRIC_COUNTER(name_, label_, values_, help_)                                                                  \
+	{                                                                                                              \
+		.name = (name_), .kind = METRIC_KIND_COUNTER, .label = (label_), .label_values = (values_),            \
+		.help = (help_)                                                                                        \
+	}
+#define METRIC_GAUGE(name_, label_, values_, help_)                                                                    \
+	{                                                                                                              \
+		.name = (name_), .kind = METRIC_KIND_GAUGE, .label = (label_), .label_values = (values_),              \
+		.help = (help_)                                                                                        \
+	}
 /* Seconds, in fixed buckets from 1 ms to 60 s. Observed in milliseconds. */
-#define METRIC_HISTOGRAM(name_, help_) {.name = (name_), .kind = METRIC_KIND_HISTOGRAM, .help = (help_)}
+#define METRIC_HISTOGRAM(name_, help_)                                                                                 \
+	{                                                                                                              \
+		.name = (name_), .kind = METRIC_KIND_HISTOGRAM, .help = (help_)                                        \
+	}
 
 struct metrics;
 

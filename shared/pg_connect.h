@@ -1,4 +1,4 @@
-/* pg_connect - how a session's connection is made: what libpq is told and what the server is told. Part of pg_session. */
+/* pg_connect - how a session's connection is made: what libpq and the server are told. Part of pg_session. */
 #ifndef POSTRIDER_SHARED_PG_CONNECT_H
 #define POSTRIDER_SHARED_PG_CONNECT_H
 

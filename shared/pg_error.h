@@ -18,7 +18,7 @@ void pg_error_from_connection(struct error *err, enum error_kind kind, const PGc
 bool pg_error_is_error(const PGresult *result);
 /* The server said that it ends the connection. */
 bool pg_error_is_fatal(const PGresult *result);
-/* The prepared statement is gone or its columns changed. Raised before anything was executed; preparing again cures it. */
+/* The prepared statement is gone or its columns changed. Raised before anything ran; preparing again cures it. */
 bool pg_error_is_stale_plan(const PGresult *result);
 
 #endif

@@ -22,7 +22,7 @@ void pg_plain_close(struct pg_plain **db);
 bool pg_plain_run(struct pg_plain *db, const char *sql, struct error *err) MUST_CHECK;
 /* One statement with $1, $2, ...; values may be NULL. The rows are borrowed until the next call. */
 bool pg_plain_ask(struct pg_plain *db, const char *sql, const struct pg_values *values, const struct pg_rows **rows,
-                  struct error *err) MUST_CHECK;
+		  struct error *err) MUST_CHECK;
 
 bool pg_plain_is_in_transaction(const struct pg_plain *db);
 

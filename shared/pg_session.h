@@ -31,9 +31,9 @@ struct pg_statement {
 
 struct pg_session_settings {
 	const char *url;
-	const char *application_name;   /* seen in pg_stat_activity */
-	int64_t statement_timeout_ms;   /* 0: none */
-	bool read_only;                 /* default_transaction_read_only = on */
+	const char *application_name; /* seen in pg_stat_activity */
+	int64_t statement_timeout_ms; /* 0: none */
+	bool read_only;               /* default_transaction_read_only = on */
 };
 
 /* Ready, or not and why: one line, empty when ready. Told when either changes, first after the first connect. */
@@ -43,13 +43,14 @@ typedef void pg_session_changed(void *context, bool ready, const char *reason);
 typedef void pg_session_answer(void *context, const struct pg_rows *rows, const struct error *err);
 
 struct pg_session *pg_session_open(struct event_base *base, const struct pg_session_settings *settings,
-                                   pg_session_changed *changed, void *context) MUST_CHECK;
+				   pg_session_changed *changed, void *context) MUST_CHECK;
 /* Drops what is queued without an answer. */
 void pg_session_close(struct pg_session **session);
 
-/* answer may be NULL: nobody asks what came of it. values may be NULL; its bytes are moved out of it (it is empty afterwards and may be reused). */
-void pg_session_ask(struct pg_session *session, const struct pg_statement *statement,
-                    struct pg_values *values, pg_session_answer *answer, void *context);
+/* answer may be NULL: nobody asks what came of it. values may be NULL; its bytes are moved out of it (it is empty
+ * afterwards and may be reused). */
+void pg_session_ask(struct pg_session *session, const struct pg_statement *statement, struct pg_values *values,
+		    pg_session_answer *answer, void *context);
 
 bool pg_session_is_ready(const struct pg_session *session);
 size_t pg_session_pending(const struct pg_session *session); /* asked and not yet answered */

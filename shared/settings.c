@@ -15,14 +15,25 @@
 /* Names that stand in no program's table of settings, or only in that of another program: all of them may run in
  * one environment. Add a line when a program gets a setting that the others lack. */
 static const char *const known_elsewhere[] = {
-	"POSTRIDER_AMQP_URL",      "POSTRIDER_BIN",       /* tests: where the programs are */
-	"POSTRIDER_DATABASE_URL",  "POSTRIDER_FAILPOINT", /* test builds: shared/failpoint.h */
-	"POSTRIDER_WITHOUT_GUARD",                        /* test builds: shared/failpoint.h */
-	"POSTRIDER_STACK_DIR",                            /* deploy/stack */
+	"POSTRIDER_AMQP_URL",
+	"POSTRIDER_BIN", /* tests: where the programs are */
+	"POSTRIDER_DATABASE_URL",
+	"POSTRIDER_FAILPOINT",     /* test builds: shared/failpoint.h */
+	"POSTRIDER_WITHOUT_GUARD", /* test builds: shared/failpoint.h */
+	"POSTRIDER_STACK_DIR",     /* deploy/stack */
 	/* scheduler/settings.c */
-	"POSTRIDER_AMQP_CA_FILE", "POSTRIDER_ATTENTION_MS", "POSTRIDER_DISPATCH_BATCH", "POSTRIDER_DRAIN_MS",
-	"POSTRIDER_LANE_MAX", "POSTRIDER_LANE_SECONDS", "POSTRIDER_LISTEN", "POSTRIDER_LOG_LEVEL",
-	"POSTRIDER_PLAN_PAGE", "POSTRIDER_PUBLISH_WINDOW", "POSTRIDER_SEGMENT_TIMEOUT_MS", "POSTRIDER_SQL_DIR",
+	"POSTRIDER_AMQP_CA_FILE",
+	"POSTRIDER_ATTENTION_MS",
+	"POSTRIDER_DISPATCH_BATCH",
+	"POSTRIDER_DRAIN_MS",
+	"POSTRIDER_LANE_MAX",
+	"POSTRIDER_LANE_SECONDS",
+	"POSTRIDER_LISTEN",
+	"POSTRIDER_LOG_LEVEL",
+	"POSTRIDER_PLAN_PAGE",
+	"POSTRIDER_PUBLISH_WINDOW",
+	"POSTRIDER_SEGMENT_TIMEOUT_MS",
+	"POSTRIDER_SQL_DIR",
 	"POSTRIDER_TICK_MS",
 };
 

@@ -39,18 +39,26 @@ struct setting {
 	const char *sentence;
 };
 
-#define SETTING_TEXT(name_, where, default_, sentence_)                                            \
-	{.name = (name_), .type = SETTING_TYPE_TEXT, .unit = "", .value.text = (where),                 \
-	 .text_default = (default_), .sentence = (sentence_)}
-#define SETTING_SECRET(name_, where, default_, sentence_)                                          \
-	{.name = (name_), .type = SETTING_TYPE_SECRET, .unit = "", .value.text = (where),               \
-	 .text_default = (default_), .sentence = (sentence_)}
-#define SETTING_NUMBER(name_, unit_, where, default_, lowest_, highest_, sentence_)                \
-	{.name = (name_), .type = SETTING_TYPE_NUMBER, .unit = (unit_), .value.number = (where),        \
-	 .number_default = (default_), .lowest = (lowest_), .highest = (highest_), .sentence = (sentence_)}
-#define SETTING_SWITCH(name_, where, default_, sentence_)                                          \
-	{.name = (name_), .type = SETTING_TYPE_SWITCH, .unit = "", .value.on = (where),                 \
-	 .number_default = (default_), .highest = 1, .sentence = (sentence_)}
+#define SETTING_TEXT(name_, where, default_, sentence_)                                                                \
+	{                                                                                                              \
+		.name = (name_), .type = SETTING_TYPE_TEXT, .unit = "", .value.text = (where),                         \
+		.text_default = (default_), .sentence = (sentence_)                                                    \
+	}
+#define SETTING_SECRET(name_, where, default_, sentence_)                                                              \
+	{                                                                                                              \
+		.name = (name_), .type = SETTING_TYPE_SECRET, .unit = "", .value.text = (where),                       \
+		.text_default = (default_), .sentence = (sentence_)                                                    \
+	}
+#define SETTING_NUMBER(name_, unit_, where, default_, lowest_, highest_, sentence_)                                    \
+	{                                                                                                              \
+		.name = (name_), .type = SETTING_TYPE_NUMBER, .unit = (unit_), .value.number = (where),                \
+		.number_default = (default_), .lowest = (lowest_), .highest = (highest_), .sentence = (sentence_)      \
+	}
+#define SETTING_SWITCH(name_, where, default_, sentence_)                                                              \
+	{                                                                                                              \
+		.name = (name_), .type = SETTING_TYPE_SWITCH, .unit = "", .value.on = (where),                         \
+		.number_default = (default_), .highest = 1, .sentence = (sentence_)                                    \
+	}
 
 /* Fills every row from the environment, or none. */
 bool settings_read(const struct setting *table, size_t count, struct error *err) MUST_CHECK;

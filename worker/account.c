@@ -9,8 +9,8 @@
 #include "shared/memory.h"
 #include "worker/step.h"
 
-#define RATE_LEASE_MS   200  /* how far ahead moments are leased: what a crash wastes */
-#define READY_PER_PLACE 2    /* claimed ones that wait for each place in flight */
+#define RATE_LEASE_MS   200 /* how far ahead moments are leased: what a crash wastes */
+#define READY_PER_PLACE 2   /* claimed ones that wait for each place in flight */
 #define RATE_RETRY_MS   500
 #define MISSED_SLOT_US  200000
 
@@ -47,8 +47,8 @@ static void configure(struct account *account, const char *driver_name, size_t c
 }
 
 struct account *account_new(struct event_base *base, struct pg_session *database, int32_t provider_account_id,
-                            const char *name, const char *driver, const char *settings_text, enum channel channel,
-                            size_t connections_max, account_start *start, void *context)
+			    const char *name, const char *driver, const char *settings_text, enum channel channel,
+			    size_t connections_max, account_start *start, void *context)
 {
 	struct account *account = memory_new(sizeof(*account));
 
@@ -200,7 +200,8 @@ void account_pump(struct account *account)
 			wake_after(account, (account->paused_until_ms - now_ms) * 1000);
 		return;
 	}
-	while (account->ready_count > 0 && account->in_flight < concurrency_limit(&account->concurrency) && take_slot(account)) {
+	while (account->ready_count > 0 && account->in_flight < concurrency_limit(&account->concurrency) &&
+	       take_slot(account)) {
 		account->in_flight++;
 		if (!account->start(account->context, take_first(account))) {
 			account->in_flight--;
@@ -233,7 +234,8 @@ size_t account_room(const struct account *account, int64_t now_ms)
 	return held < wanted ? wanted - held : 0;
 }
 
-struct breaker_advice account_note(struct account *account, enum outcome_class class, int64_t duration_us, int64_t now_ms)
+struct breaker_advice account_note(struct account *account, enum outcome_class class, int64_t duration_us,
+				   int64_t now_ms)
 {
 	concurrency_note(&account->concurrency, class, duration_us, (uint32_t)account->in_flight, now_ms);
 	account->in_flight--;

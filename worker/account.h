@@ -1,8 +1,8 @@
 /* account - one provider account in this worker: who may send when, and how many at once.
  *
- * Claimed deliveries wait here for their turn, transactional ones first. A turn needs a free place (concurrency.h), a moment of the
- * account's rate (leased from the database for the whole fleet, fail closed) and an account that is neither paused nor broken.
- * The account decides when; what is done with a delivery is the caller's: start() begins it.
+ * Claimed deliveries wait here for their turn, transactional ones first. A turn needs a free place (concurrency.h), a
+ * moment of the account's rate (leased from the database for the whole fleet, fail closed) and an account that is
+ * neither paused nor broken. The account decides when; what is done with a delivery is the caller's: start() begins it.
  *
  * room() tells the claimer how many more are worth claiming: what is claimed ages, what waits on the broker does not.
  */
@@ -31,7 +31,7 @@ struct account {
 	struct transfer_pool *pool;
 	struct concurrency concurrency;
 	struct breaker breaker;
-	bool breaker_is_open;   /* in the database, when last looked at */
+	bool breaker_is_open;    /* in the database, when last looked at */
 	int64_t paused_until_ms; /* this clock */
 
 	struct delivery *ready[2]; /* transactional, marketing */
@@ -50,17 +50,18 @@ struct account {
 };
 
 struct account *account_new(struct event_base *base, struct pg_session *database, int32_t provider_account_id,
-                            const char *name, const char *driver, const char *settings_text, enum channel channel,
-                            size_t connections_max, account_start *start, void *context) MUST_CHECK;
+			    const char *name, const char *driver, const char *settings_text, enum channel channel,
+			    size_t connections_max, account_start *start, void *context) MUST_CHECK;
 /* Ready deliveries must have been taken away; what is in flight is aborted without a word. */
 void account_free(struct account **account);
 
 void account_add(struct account *account, struct delivery *delivery); /* state READY */
-void account_pump(struct account *account);                          /* starts what may start now */
+void account_pump(struct account *account);                           /* starts what may start now */
 size_t account_room(const struct account *account, int64_t now_ms);
 
 /* After each answer: frees the place, adapts, and tells whether the fleet must stop using the account. */
-struct breaker_advice account_note(struct account *account, enum outcome_class class, int64_t duration_us, int64_t now_ms);
+struct breaker_advice account_note(struct account *account, enum outcome_class class, int64_t duration_us,
+				   int64_t now_ms);
 void account_pause(struct account *account, int64_t for_ms);
 bool account_is_paused(const struct account *account, int64_t now_ms);
 /* Takes everything that waits, in the order it would have gone. NULL when empty. */

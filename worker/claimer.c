@@ -11,9 +11,9 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
-#define PERMISSION_MS         1000 /* opt-out, pause and cancel take effect within this */
+#define PERMISSION_MS          1000 /* opt-out, pause and cancel take effect within this */
 #define RETRY_AFTER_REFUSAL_MS 1000
-#define GOOD_BATCH            100
+#define GOOD_BATCH             100
 
 struct claimer {
 	struct pg_session *database;
@@ -33,16 +33,33 @@ struct claimer {
 
 static const struct pg_statement claim_statement = {
 	.name = "claim",
-	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_at_ms, planned_at_ms, contact_id, "
-	       "contact_point_id, points, was_uncertain, address, member_no, first_name, last_name, language, time_zone, tier, "
-	       "profile, data from delivery.claim($1, $2, $3, $4, $5, $6)",
+	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_at_ms, planned_at_ms, "
+	       "contact_id, contact_point_id, points, was_uncertain, address, member_no, first_name, last_name, "
+	       "language, time_zone, tier, profile, data from delivery.claim($1, $2, $3, $4, $5, $6)",
 };
 
 enum claim_column {
-	COLUMN_DELIVERY_ID, COLUMN_REFUSAL, COLUMN_ATTEMPT, COLUMN_FAILURES, COLUMN_NOT_SENT, COLUMN_RUN_STEP_ID,
-	COLUMN_EXPIRES_AT_MS, COLUMN_PLANNED_AT_MS, COLUMN_CONTACT_ID, COLUMN_CONTACT_POINT_ID, COLUMN_POINTS,
-	COLUMN_WAS_UNCERTAIN, COLUMN_ADDRESS, COLUMN_MEMBER_NO, COLUMN_FIRST_NAME, COLUMN_LAST_NAME, COLUMN_LANGUAGE,
-	COLUMN_TIME_ZONE, COLUMN_TIER, COLUMN_PROFILE, COLUMN_DATA,
+	COLUMN_DELIVERY_ID,
+	COLUMN_REFUSAL,
+	COLUMN_ATTEMPT,
+	COLUMN_FAILURES,
+	COLUMN_NOT_SENT,
+	COLUMN_RUN_STEP_ID,
+	COLUMN_EXPIRES_AT_MS,
+	COLUMN_PLANNED_AT_MS,
+	COLUMN_CONTACT_ID,
+	COLUMN_CONTACT_POINT_ID,
+	COLUMN_POINTS,
+	COLUMN_WAS_UNCERTAIN,
+	COLUMN_ADDRESS,
+	COLUMN_MEMBER_NO,
+	COLUMN_FIRST_NAME,
+	COLUMN_LAST_NAME,
+	COLUMN_LANGUAGE,
+	COLUMN_TIME_ZONE,
+	COLUMN_TIER,
+	COLUMN_PROFILE,
+	COLUMN_DATA,
 };
 #define TEXT_COLUMNS (COLUMN_DATA - COLUMN_ADDRESS + 1)
 
@@ -56,7 +73,7 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 }
 
 struct claimer *claimer_open(struct event_base *base, struct pg_session *database, struct lane *lane,
-                             const struct claimer_settings *settings, const struct claimer_events *events)
+			     const struct claimer_settings *settings, const struct claimer_events *events)
 {
 	struct claimer *claimer = memory_new(sizeof(*claimer));
 
@@ -97,9 +114,9 @@ static void copy_texts(struct delivery *delivery, const struct pg_rows *rows, si
 {
 	struct text *bytes = &delivery->facts_bytes;
 	const char **places[TEXT_COLUMNS] = {
-		&delivery->facts.address,    &delivery->facts.member_no, &delivery->facts.first_name,
-		&delivery->facts.last_name,  &delivery->facts.language,  &delivery->facts.time_zone,
-		&delivery->facts.tier,       &delivery->facts.profile,   &delivery->facts.data,
+		&delivery->facts.address,   &delivery->facts.member_no, &delivery->facts.first_name,
+		&delivery->facts.last_name, &delivery->facts.language,  &delivery->facts.time_zone,
+		&delivery->facts.tier,      &delivery->facts.profile,   &delivery->facts.data,
 	};
 	const char *values[TEXT_COLUMNS];
 	size_t lengths[TEXT_COLUMNS], total = 0;
@@ -129,7 +146,8 @@ static void read_facts(struct claimer *claimer, struct delivery *delivery, const
 	facts->points = pg_rows_int64(rows, row, COLUMN_POINTS);
 	copy_texts(delivery, rows, row);
 	delivery->claim_token = claimer->token;
-	/* Half of the lease is for the transfer itself. Counted from before we asked, so it ends before the database's does. */
+	/* Half of the lease is for the transfer itself. Counted from before we asked, so it ends before the database's
+	 * does. */
 	delivery->trusted_until_ms = claimer->asked_at_ms + claimer->settings.lease_ms / 2;
 	delivery->permitted_until_ms = claimer->asked_at_ms + PERMISSION_MS;
 }

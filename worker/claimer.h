@@ -1,11 +1,12 @@
 /* claimer - turns the broker's jobs of one lane into claimed deliveries, many in one transaction.
  *
- * Jobs gather here until there are enough for a batch or the first has waited a moment, and only as many are claimed as the account can
- * begin soon. One claim of a lane is on its way at a time. If the connection breaks before the answer, the same claim is asked again with the same
- * token: what had been committed comes back, so a database restart leaves nothing uncertain.
+ * Jobs gather here until there are enough for a batch or the first has waited a moment, and only as many are claimed as
+ * the account can begin soon. One claim of a lane is on its way at a time. If the connection breaks before the answer,
+ * the same claim is asked again with the same token: what had been committed comes back, so a database restart leaves
+ * nothing uncertain.
  *
- * The answer sorts the batch: claimed() gets each delivery that may be sent, with its facts; dropped() each that ended, waits elsewhere
- * or is stale: acknowledge and forget.
+ * The answer sorts the batch: claimed() gets each delivery that may be sent, with its facts; dropped() each that ended,
+ * waits elsewhere or is stale: acknowledge and forget.
  */
 #ifndef POSTRIDER_WORKER_CLAIMER_H
 #define POSTRIDER_WORKER_CLAIMER_H
@@ -42,7 +43,7 @@ struct lane {
 };
 
 struct claimer *claimer_open(struct event_base *base, struct pg_session *database, struct lane *lane,
-                             const struct claimer_settings *settings, const struct claimer_events *events) MUST_CHECK;
+			     const struct claimer_settings *settings, const struct claimer_events *events) MUST_CHECK;
 void claimer_close(struct claimer **claimer);
 
 void claimer_add(struct claimer *claimer, struct delivery *delivery); /* state RECEIVED */

@@ -6,10 +6,10 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
-#define FACTS_BYTES_MAX  (256 * 1024)
-#define RENDERED_MAX     (2 * 1024 * 1024)
-#define KEPT_BYTES_MAX   (64 * 1024) /* a buffer that once grew larger is given back */
-#define KEPT_DELIVERIES  2048
+#define FACTS_BYTES_MAX (256 * 1024)
+#define RENDERED_MAX    (2 * 1024 * 1024)
+#define KEPT_BYTES_MAX  (64 * 1024) /* a buffer that once grew larger is given back */
+#define KEPT_DELIVERIES 2048
 
 struct delivery_pool {
 	struct delivery *free;
@@ -17,9 +17,10 @@ struct delivery_pool {
 };
 
 static const char *const state_names[] = {
-	[DELIVERY_FREE] = "free",       [DELIVERY_RECEIVED] = "received", [DELIVERY_CLAIMING] = "claiming",
-	[DELIVERY_NEEDS_STEP] = "needs_step", [DELIVERY_READY] = "ready", [DELIVERY_RECHECK] = "recheck",
-	[DELIVERY_SENDING] = "sending", [DELIVERY_RECORDING] = "recording",
+	[DELIVERY_FREE] = "free",         [DELIVERY_RECEIVED] = "received",
+	[DELIVERY_CLAIMING] = "claiming", [DELIVERY_NEEDS_STEP] = "needs_step",
+	[DELIVERY_READY] = "ready",       [DELIVERY_RECHECK] = "recheck",
+	[DELIVERY_SENDING] = "sending",   [DELIVERY_RECORDING] = "recording",
 };
 
 const char *delivery_state_name(enum delivery_state state)
@@ -111,6 +112,6 @@ size_t delivery_pool_in_use(const struct delivery_pool *pool)
 void delivery_enter(struct delivery *delivery, enum delivery_state state)
 {
 	log_event(LOG_DEBUG, "delivery_state", state_names[state], LOG_INT("delivery", delivery->delivery_id),
-	          LOG_TEXT("was", state_names[delivery->state]));
+		  LOG_TEXT("was", state_names[delivery->state]));
 	delivery->state = state;
 }

@@ -1,8 +1,8 @@
 /* delivery - one delivery while this worker has it, from the broker's message to the acknowledgement.
  *
  * Deliveries come from a pool and go back to it; their buffers are kept, so the steady state allocates
- * nothing. A delivery is in exactly one place (a list of its lane, its step, its account, the transfer, the recorder), and its
- * state says which. delivery_enter() is the only door.
+ * nothing. A delivery is in exactly one place (a list of its lane, its step, its account, the transfer, the recorder),
+ * and its state says which. delivery_enter() is the only door.
  *
  * The strings of `facts` live in facts_bytes and are valid until the delivery is released.
  */
@@ -17,14 +17,14 @@ struct lane;
 struct step;
 
 enum delivery_state {
-	DELIVERY_FREE,      /* in the pool */
-	DELIVERY_RECEIVED,  /* the broker gave it to us; not claimed */
-	DELIVERY_CLAIMING,  /* the claim is on its way to the database */
+	DELIVERY_FREE,       /* in the pool */
+	DELIVERY_RECEIVED,   /* the broker gave it to us; not claimed */
+	DELIVERY_CLAIMING,   /* the claim is on its way to the database */
 	DELIVERY_NEEDS_STEP, /* claimed; waits for the template of its step */
-	DELIVERY_READY,     /* claimed; waits for its turn at the provider */
-	DELIVERY_RECHECK,   /* waited too long since the claim; asked again whether it may be sent */
-	DELIVERY_SENDING,   /* the provider has it, or is about to */
-	DELIVERY_RECORDING, /* outcome known; not yet committed */
+	DELIVERY_READY,      /* claimed; waits for its turn at the provider */
+	DELIVERY_RECHECK,    /* waited too long since the claim; asked again whether it may be sent */
+	DELIVERY_SENDING,    /* the provider has it, or is about to */
+	DELIVERY_RECORDING,  /* outcome known; not yet committed */
 };
 
 /* What the claim returned. */
@@ -33,9 +33,9 @@ struct delivery_facts {
 	const char *profile, *data; /* JSON */
 	int64_t points, contact_id, contact_point_id;
 	int64_t expires_at_ms, planned_at_ms; /* wall clock */
-	int32_t attempt;           /* this one; 1 for the first */
-	int32_t failures, not_sent; /* of the attempts before */
-	bool was_uncertain;         /* one of them may have arrived */
+	int32_t attempt;                      /* this one; 1 for the first */
+	int32_t failures, not_sent;           /* of the attempts before */
+	bool was_uncertain;                   /* one of them may have arrived */
 };
 
 struct delivery {
@@ -49,7 +49,7 @@ struct delivery {
 	char trace_id[33];
 	struct lane *lane;
 	struct account *account; /* it was sent through */
-	int64_t received_at_ms; /* this clock and the ones below: clock_now_ms() */
+	int64_t received_at_ms;  /* this clock and the ones below: clock_now_ms() */
 
 	int64_t claim_token;
 	int64_t trusted_until_ms;   /* our lease, less a margin: no request is begun after this */

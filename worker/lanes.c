@@ -12,8 +12,8 @@
 
 static const struct pg_statement lanes_statement = {
 	.name = "lanes",
-	.sql = "select lane_id, queue_name, class, provider_account_id, account_name, driver, channel, settings, is_active, "
-	       "per_second, breaker_is_open from delivery.lanes()",
+	.sql = "select lane_id, queue_name, class, provider_account_id, account_name, driver, channel, settings, "
+	       "is_active, per_second, breaker_is_open from delivery.lanes()",
 };
 
 struct lanes {
@@ -28,11 +28,12 @@ struct lanes {
 };
 
 struct lanes *lanes_open(struct event_base *base, struct pg_session *claims, struct pg_session *questions,
-                         const struct lanes_settings *settings, const struct lanes_events *events)
+			 const struct lanes_settings *settings, const struct lanes_events *events)
 {
 	struct lanes *lanes = memory_new(sizeof(*lanes));
 
-	*lanes = (struct lanes){.base = base, .claims = claims, .questions = questions, .settings = *settings, .events = *events};
+	*lanes = (struct lanes){
+		.base = base, .claims = claims, .questions = questions, .settings = *settings, .events = *events};
 	lanes->problem_told_at_ms = -PROBLEM_AGAIN_MS;
 	return lanes;
 }
@@ -135,8 +136,9 @@ static struct account *renew_account(struct lanes *lanes, const struct pg_rows *
 
 	if (old != NULL && strcmp(old->settings_text, settings) == 0)
 		return old;
-	account = account_new(lanes->base, lanes->questions, id, pg_rows_text(rows, row, 4, NULL), pg_rows_text(rows, row, 5, NULL),
-	                      settings, channel, lanes->settings.connections_max, lanes->events.start, lanes->events.sender);
+	account = account_new(lanes->base, lanes->questions, id, pg_rows_text(rows, row, 4, NULL),
+			      pg_rows_text(rows, row, 5, NULL), settings, channel, lanes->settings.connections_max,
+			      lanes->events.start, lanes->events.sender);
 	if (old != NULL) {
 		log_event(LOG_INFO, "account_changed", "The account's settings changed.", LOG_INT("account", id));
 		retire(lanes, old);
@@ -154,7 +156,8 @@ static void join_lane(struct lanes *lanes, struct account *account, const struct
 	lane->queue_name = memory_copy_string(pg_rows_text(rows, row, 1, NULL));
 	lane->is_transactional = strcmp(pg_rows_text(rows, row, 2, NULL), "transactional") == 0;
 	lane->account = account;
-	lane->claimer = claimer_open(lanes->base, lanes->claims, lane, &lanes->settings.claimer, &lanes->events.claimer);
+	lane->claimer =
+		claimer_open(lanes->base, lanes->claims, lane, &lanes->settings.claimer, &lanes->events.claimer);
 	if (lane->is_transactional)
 		DL_PREPEND(lanes->lanes, lane);
 	else

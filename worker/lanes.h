@@ -1,7 +1,8 @@
 /* lanes - the lanes and provider accounts that this worker knows, asked from the database again and again.
  *
  * A new lane is joined; an account whose settings change is made anew and the old one goes when its last request is
- * answered; an account that cannot be used (settings, unknown driver) is told once a minute and its lanes are not joined.
+ * answered; an account that cannot be used (settings, unknown driver) is told once a minute and its lanes are not
+ * joined.
  */
 #ifndef POSTRIDER_WORKER_LANES_H
 #define POSTRIDER_WORKER_LANES_H
@@ -28,12 +29,12 @@ struct lanes_events {
 };
 
 struct lanes *lanes_open(struct event_base *base, struct pg_session *claims, struct pg_session *questions,
-                         const struct lanes_settings *settings, const struct lanes_events *events) MUST_CHECK;
+			 const struct lanes_settings *settings, const struct lanes_events *events) MUST_CHECK;
 void lanes_close(struct lanes **lanes);
 
 void lanes_refresh(struct lanes *lanes);
 struct lane *lanes_find(struct lanes *lanes, int32_t lane_id);
-struct lane *lanes_first(struct lanes *lanes); /* transactional ones first */
+struct lane *lanes_first(struct lanes *lanes);                       /* transactional ones first */
 void lanes_pump(struct lanes *lanes, const struct account *account); /* its claimers may have room again */
 void lanes_pump_accounts(struct lanes *lanes);
 /* Everything that is claimed and not begun. */

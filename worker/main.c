@@ -68,7 +68,8 @@ static int start(void)
 	log_open("postrider-worker", level);
 	unknown = settings_unknown(worker_settings_table, worker_settings_count);
 	if (unknown != NULL)
-		log_event(LOG_WARNING, "setting_unknown", "No program knows this setting.", LOG_TEXT("setting", unknown));
+		log_event(LOG_WARNING, "setting_unknown", "No program knows this setting.",
+			  LOG_TEXT("setting", unknown));
 	signal(SIGPIPE, SIG_IGN);
 	return run();
 }

@@ -24,8 +24,8 @@ enum outcome_class {
 
 struct outcome {
 	enum outcome_class class;
-	char code[64];         /* "250", "550 5.1.1", "timeout", "connect" */
-	char words[256];       /* a sentence: the provider's, or ours */
+	char code[64];   /* "250", "550 5.1.1", "timeout", "connect" */
+	char words[256]; /* a sentence: the provider's, or ours */
 	char provider_message_id[160];
 	int64_t retry_after_ms; /* what the provider asked for; 0: nothing */
 };

@@ -57,16 +57,19 @@ static bool is_object(const char *json)
 	return *json == '{';
 }
 
-static enum personalize_result explain(const struct template_fault *fault, const char *slot, char *explanation, size_t size)
+static enum personalize_result explain(const struct template_fault *fault, const char *slot, char *explanation,
+				       size_t size)
 {
 	if (fault->line > 0)
-		snprintf(explanation, size, "%s, line %d, column %d: %s", slot, fault->line, fault->column, fault->text);
+		snprintf(explanation, size, "%s, line %d, column %d: %s", slot, fault->line, fault->column,
+			 fault->text);
 	else
 		snprintf(explanation, size, "%s: %s", slot, fault->text);
 	return fault->kind == TEMPLATE_FAULT_UNDEFINED ? PERSONALIZE_MISSING_TOKEN : PERSONALIZE_FAILED;
 }
 
-enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation, size_t explanation_size)
+enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation,
+				    size_t explanation_size)
 {
 	const struct step *step = delivery->step;
 	struct template_data data;
@@ -77,7 +80,8 @@ enum personalize_result personalize(struct delivery *delivery, struct text *docu
 		return PERSONALIZE_FAILED;
 	}
 	if (!is_object(delivery->facts.profile) || !is_object(delivery->facts.data)) {
-		snprintf(explanation, explanation_size, "The contact's profile or the message's data is not a JSON object.");
+		snprintf(explanation, explanation_size,
+			 "The contact's profile or the message's data is not a JSON object.");
 		return PERSONALIZE_FAILED;
 	}
 	build_document(delivery, document);

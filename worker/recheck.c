@@ -71,7 +71,8 @@ static struct delivery *take_asked(struct recheck *recheck, int64_t delivery_id)
 	return delivery;
 }
 
-/* Not answered for: the claim is no longer ours, or nobody could say. It goes back; the database refuses that too if it is not ours. */
+/* Not answered for: the claim is no longer ours, or nobody could say. It goes back; the database refuses that too if it
+ * is not ours. */
 static void give_back_rest(struct recheck *recheck)
 {
 	const struct verdict verdict = {.status = "planned", .waiting_for = "its turn", .wait_ms = 0};

@@ -48,13 +48,18 @@ static const struct pg_statement record_statement = {
 
 static void on_timer(evutil_socket_t fd, short what, void *context);
 
-struct recorder *recorder_open(struct event_base *base, struct pg_session *database, const struct recorder_settings *settings,
-                               recorder_batch_done *batch_done, recorder_recorded *recorded, void *context)
+struct recorder *recorder_open(struct event_base *base, struct pg_session *database,
+			       const struct recorder_settings *settings, recorder_batch_done *batch_done,
+			       recorder_recorded *recorded, void *context)
 {
 	struct recorder *recorder = memory_new(sizeof(*recorder));
 
-	*recorder = (struct recorder){.base = base, .database = database, .settings = *settings, .batch_done = batch_done,
-	                              .recorded = recorded, .context = context};
+	*recorder = (struct recorder){.base = base,
+				      .database = database,
+				      .settings = *settings,
+				      .batch_done = batch_done,
+				      .recorded = recorded,
+				      .context = context};
 	recorder->timer = evtimer_new(base, on_timer, recorder);
 	pg_values_init(&recorder->values);
 	return recorder;
@@ -250,7 +255,7 @@ void recorder_flush(struct recorder *recorder)
 static void start_timer(struct recorder *recorder)
 {
 	const struct timeval linger = {.tv_sec = recorder->settings.linger_ms / 1000,
-	                               .tv_usec = (recorder->settings.linger_ms % 1000) * 1000};
+				       .tv_usec = (recorder->settings.linger_ms % 1000) * 1000};
 
 	evtimer_add(recorder->timer, &linger);
 	recorder->timer_runs = true;

@@ -1,10 +1,11 @@
 /* recorder - writes verdicts to the database, many at a time.
  *
- * Verdicts gather until there are enough or the oldest has waited long enough, then go in one statement, one transaction. recorded()
- * runs after the COMMIT and never before: the worker acknowledges the broker there, so a crash repeats work but never loses it.
+ * Verdicts gather until there are enough or the oldest has waited long enough, then go in one statement, one
+ * transaction. recorded() runs after the COMMIT and never before: the worker acknowledges the broker there, so a crash
+ * repeats work but never loses it.
  *
- * While the database is away the batch is kept and repeated; repeating is harmless, since only rows that still carry our claim
- * token move. What can gather is bounded by the prefetch.
+ * While the database is away the batch is kept and repeated; repeating is harmless, since only rows that still carry
+ * our claim token move. What can gather is bounded by the prefetch.
  */
 #ifndef POSTRIDER_WORKER_RECORDER_H
 #define POSTRIDER_WORKER_RECORDER_H
@@ -26,8 +27,9 @@ struct recorder_settings {
 typedef void recorder_batch_done(void *context, size_t count, size_t moved);
 typedef void recorder_recorded(void *context, struct delivery *delivery);
 
-struct recorder *recorder_open(struct event_base *base, struct pg_session *database, const struct recorder_settings *settings,
-                               recorder_batch_done *batch_done, recorder_recorded *recorded, void *context) MUST_CHECK;
+struct recorder *recorder_open(struct event_base *base, struct pg_session *database,
+			       const struct recorder_settings *settings, recorder_batch_done *batch_done,
+			       recorder_recorded *recorded, void *context) MUST_CHECK;
 void recorder_close(struct recorder **recorder);
 
 /* The verdict is copied; the delivery stays borrowed until recorded(). */

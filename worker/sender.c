@@ -15,22 +15,26 @@
 
 #define FRESH_ENOUGH_MS 200 /* a transfer is begun only with this much of the permission left */
 
-static const struct pg_statement drop_address_statement = {
-	.name = "drop_address", .sql = "select delivery.drop_address($1, $2)"};
-static const struct pg_statement open_breaker_statement = {
-	.name = "open_breaker", .sql = "select delivery.open_breaker($1, $2, $3)"};
-static const struct pg_statement close_breaker_statement = {
-	.name = "close_breaker", .sql = "select delivery.close_breaker($1)"};
-static const struct pg_statement pause_account_statement = {
-	.name = "pause_account", .sql = "select delivery.pause_account($1, $2, $3)"};
+static const struct pg_statement drop_address_statement = {.name = "drop_address",
+							   .sql = "select delivery.drop_address($1, $2)"};
+static const struct pg_statement open_breaker_statement = {.name = "open_breaker",
+							   .sql = "select delivery.open_breaker($1, $2, $3)"};
+static const struct pg_statement close_breaker_statement = {.name = "close_breaker",
+							    .sql = "select delivery.close_breaker($1)"};
+static const struct pg_statement pause_account_statement = {.name = "pause_account",
+							    .sql = "select delivery.pause_account($1, $2, $3)"};
 
 #define DOCUMENT_MAX (512 * 1024)
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
-                 struct pg_session *questions, struct metrics *metrics, const bool *draining)
+		 struct pg_session *questions, struct metrics *metrics, const bool *draining)
 {
-	*sender = (struct sender){.recorder = recorder, .recheck = recheck, .lanes = lanes, .questions = questions,
-	                          .metrics = metrics, .draining = draining};
+	*sender = (struct sender){.recorder = recorder,
+				  .recheck = recheck,
+				  .lanes = lanes,
+				  .questions = questions,
+				  .metrics = metrics,
+				  .draining = draining};
 	text_init(&sender->document, DOCUMENT_MAX);
 	pg_values_init(&sender->values);
 }
@@ -48,11 +52,13 @@ void sender_give_back(struct sender *sender, struct delivery *delivery, const ch
 	recorder_add(sender->recorder, delivery, &verdict);
 }
 
-static void end_with(struct sender *sender, struct delivery *delivery, const char *status, const char *reason, const char *words)
+static void end_with(struct sender *sender, struct delivery *delivery, const char *status, const char *reason,
+		     const char *words)
 {
 	struct verdict verdict = {.status = status, .reason = reason, .wait_ms = VERDICT_SETTLED};
 
-	snprintf(verdict.outcome.words, sizeof(verdict.outcome.words), "%.*s", (int)sizeof(verdict.outcome.words) - 1, words);
+	snprintf(verdict.outcome.words, sizeof(verdict.outcome.words), "%.*s", (int)sizeof(verdict.outcome.words) - 1,
+		 words);
 	recorder_add(sender->recorder, delivery, &verdict);
 }
 
@@ -64,12 +70,14 @@ static void release_paused(struct sender *sender, struct account *account, int64
 		sender_give_back(sender, delivery, "the provider", wait_ms);
 }
 
-void sender_trip(struct sender *sender, struct account *account, const char *reason, const struct outcome *outcome, int64_t for_ms)
+void sender_trip(struct sender *sender, struct account *account, const char *reason, const struct outcome *outcome,
+		 int64_t for_ms)
 {
 	char sentence[400];
 
 	snprintf(sentence, sizeof(sentence), "%s: %s %s", reason, outcome->code, outcome->words);
-	log_event(LOG_WARNING, "breaker_opened", sentence, LOG_INT("account", account->provider_account_id), LOG_INT("for_ms", for_ms));
+	log_event(LOG_WARNING, "breaker_opened", sentence, LOG_INT("account", account->provider_account_id),
+		  LOG_INT("for_ms", for_ms));
 	metrics_add(sender->metrics, METER_BREAKERS, 0, 1);
 	account_pause(account, for_ms);
 	pg_values_add_int64(&sender->values, account->provider_account_id);
@@ -82,7 +90,7 @@ void sender_trip(struct sender *sender, struct account *account, const char *rea
 static void pause_lane(struct sender *sender, struct account *account, const struct outcome *outcome, int64_t for_ms)
 {
 	log_event(LOG_INFO, "account_paused", outcome->words, LOG_INT("account", account->provider_account_id),
-	          LOG_INT("for_ms", for_ms), LOG_TEXT("code", outcome->code));
+		  LOG_INT("for_ms", for_ms), LOG_TEXT("code", outcome->code));
 	account_pause(account, for_ms);
 	pg_values_add_int64(&sender->values, account->provider_account_id);
 	pg_values_add_text(&sender->values, outcome->words);
@@ -93,7 +101,8 @@ static void pause_lane(struct sender *sender, struct account *account, const str
 static void close_breaker(struct sender *sender, struct account *account)
 {
 	account->breaker_is_open = false;
-	log_event(LOG_INFO, "breaker_closed", "The provider takes messages again.", LOG_INT("account", account->provider_account_id));
+	log_event(LOG_INFO, "breaker_closed", "The provider takes messages again.",
+		  LOG_INT("account", account->provider_account_id));
 	pg_values_add_int64(&sender->values, account->provider_account_id);
 	pg_session_ask(sender->questions, &close_breaker_statement, &sender->values, NULL, NULL);
 }
@@ -131,7 +140,8 @@ static struct retry_decision decide(const struct delivery *delivery, const struc
 	return retry_decide(&policy, &facts);
 }
 
-static struct verdict verdict_of(const struct retry_decision *decision, const struct outcome *outcome, int64_t duration_us)
+static struct verdict verdict_of(const struct retry_decision *decision, const struct outcome *outcome,
+				 int64_t duration_us)
 {
 	struct verdict verdict = {
 		.wait_ms = VERDICT_SETTLED,
@@ -169,13 +179,13 @@ static struct verdict verdict_of(const struct retry_decision *decision, const st
 
 /* What an outcome means for the account and thereby for the whole fleet. */
 static void follow_account(struct sender *sender, struct account *account, const struct outcome *outcome,
-                           const struct retry_decision *decision, int64_t duration_us)
+			   const struct retry_decision *decision, int64_t duration_us)
 {
 	struct breaker_advice advice = account_note(account, outcome->class, duration_us, clock_now_ms());
 
 	/* An answer about one message or address shows that the account works. */
 	if (account->breaker_is_open && (outcome->class == OUTCOME_ACCEPTED || outcome->class == OUTCOME_BAD_ADDRESS ||
-	                                 outcome->class == OUTCOME_BAD_PAYLOAD))
+					 outcome->class == OUTCOME_BAD_PAYLOAD))
 		close_breaker(sender, account);
 	if (advice.verdict == BREAKER_TRIP) {
 		sender_trip(sender, account, advice.reason, outcome, advice.for_ms);
@@ -201,8 +211,8 @@ static void on_answer(void *context, const struct provider_answer *answer, int64
 
 	account->driver->read(account->provider, answer, &outcome);
 	log_event(LOG_DEBUG, "answered", outcome.code, LOG_INT("delivery", delivery->delivery_id),
-	          LOG_INT("attempt", delivery->facts.attempt), LOG_TEXT("outcome", outcome_class_name(outcome.class)),
-	          LOG_TEXT("trace", delivery->trace_id));
+		  LOG_INT("attempt", delivery->facts.attempt), LOG_TEXT("outcome", outcome_class_name(outcome.class)),
+		  LOG_TEXT("trace", delivery->trace_id));
 	metrics_add(sender->metrics, METER_OUTCOMES, outcome.class, 1);
 	metrics_observe_ms(sender->metrics, METER_PROVIDER_SECONDS, (double)duration_us / 1000);
 	decision = decide(delivery, &outcome);
@@ -286,7 +296,8 @@ static bool build(struct sender *sender, struct delivery *delivery)
 	snprintf(key, sizeof(key), "d-%" PRId64, delivery->delivery_id);
 	provider_request_clear(&delivery->request);
 	if (!account->driver->build(account->provider, &message, &delivery->request, &err)) {
-		end_with(sender, delivery, "failed", err.kind == ERROR_REFUSED ? "invalid_address" : "render_error", err.text);
+		end_with(sender, delivery, "failed", err.kind == ERROR_REFUSED ? "invalid_address" : "render_error",
+			 err.text);
 		return false;
 	}
 	note_payload(delivery);

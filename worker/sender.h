@@ -1,8 +1,9 @@
 /* sender - sends one claimed delivery and decides what its answer means.
  *
- * sender_begin() is what an account starts when it is a delivery's turn: the permission is fresh, the message is rendered and built, the
- * transfer starts. The fence is asked once more right before the first byte. The answer becomes an outcome (driver), a decision
- * (retry.h) and a verdict (recorder), and teaches the account: concurrency, breaker, pauses.
+ * sender_begin() is what an account starts when it is a delivery's turn: the permission is fresh, the message is
+ * rendered and built, the transfer starts. The fence is asked once more right before the first byte. The answer becomes
+ * an outcome (driver), a decision (retry.h) and a verdict (recorder), and teaches the account: concurrency, breaker,
+ * pauses.
  *
  * Borrows everything it is given.
  */
@@ -26,7 +27,7 @@ struct sender {
 };
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
-                 struct pg_session *questions, struct metrics *metrics, const bool *draining);
+		 struct pg_session *questions, struct metrics *metrics, const bool *draining);
 void sender_release(struct sender *sender);
 
 /* account_start; context is the sender. */
@@ -37,6 +38,6 @@ void sender_give_back(struct sender *sender, struct delivery *delivery, const ch
 
 /* The whole fleet stops using the account for a while; what waits for it here goes back. */
 void sender_trip(struct sender *sender, struct account *account, const char *reason, const struct outcome *outcome,
-                 int64_t for_ms);
+		 int64_t for_ms);
 
 #endif

@@ -9,8 +9,8 @@
 
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
-	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, body_html, "
-	       "campaign_name from delivery.run_step_facts($1)",
+	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
+	       "body_html, campaign_name from delivery.run_step_facts($1)",
 };
 static const struct pg_statement problem_statement = {
 	.name = "note_template_problem",
@@ -32,7 +32,7 @@ struct load {
 };
 
 struct step_cache *step_cache_new(struct pg_session *database, void (*loaded)(void *context, struct step *step),
-                                  void *context)
+				  void *context)
 {
 	struct step_cache *cache = memory_new(sizeof(*cache));
 
@@ -78,8 +78,8 @@ static void make_room(struct step_cache *cache)
 		step_destroy(cache, oldest);
 }
 
-static void compile_one(struct step *step, struct template **template, const char *name, const char *source, size_t length,
-                        enum template_slot slot)
+static void compile_one(struct step *step, struct template **template, const char *name, const char *source,
+			size_t length, enum template_slot slot)
 {
 	struct template_fault fault;
 	struct text sentence;
@@ -97,7 +97,8 @@ static void compile_one(struct step *step, struct template **template, const cha
 
 static void note_problem(struct step_cache *cache, const struct step *step)
 {
-	log_event(LOG_WARNING, "template_problem", step->problem, LOG_INT("template_version", step->template_version_id));
+	log_event(LOG_WARNING, "template_problem", step->problem,
+		  LOG_INT("template_version", step->template_version_id));
 	pg_values_add_int64(&cache->values, step->template_version_id);
 	pg_values_add_text(&cache->values, step->problem);
 	pg_session_ask(cache->database, &problem_statement, &cache->values, NULL, NULL);
@@ -111,13 +112,13 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 	step->is_marketing = strcmp(pg_rows_text(rows, 0, 0, NULL), "marketing") == 0;
 	step->resend_uncertain = strcmp(pg_rows_text(rows, 0, 1, NULL), "resend") == 0;
 	step->on_undefined = strcmp(pg_rows_text(rows, 0, 2, NULL), "skip") == 0 ? TEMPLATE_UNDEFINED_SKIP
-	                                                                         : TEMPLATE_UNDEFINED_BLANK;
+										 : TEMPLATE_UNDEFINED_BLANK;
 	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, 3);
 	step->template_version_id = pg_rows_int64(rows, 0, 4);
 	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, 8, NULL));
 	source = pg_rows_text(rows, 0, 5, &length);
 	compile_one(step, &step->subject, "subject", source, length,
-	            channel == CHANNEL_EMAIL ? TEMPLATE_SLOT_HEADER : TEMPLATE_SLOT_PLAIN);
+		    channel == CHANNEL_EMAIL ? TEMPLATE_SLOT_HEADER : TEMPLATE_SLOT_PLAIN);
 	source = pg_rows_text(rows, 0, 6, &length);
 	compile_one(step, &step->body_text, "body_text", source, length, TEMPLATE_SLOT_PLAIN);
 	source = pg_rows_text(rows, 0, 7, &length);
@@ -140,7 +141,8 @@ static void on_facts(void *context, const struct pg_rows *rows, const struct err
 	}
 	HASH_FIND(hh, cache->steps, &load->run_step_id, sizeof(load->run_step_id), step);
 	if (err != NULL || pg_rows_count(rows) == 0)
-		step->problem = memory_copy_string(err != NULL ? err->text : "The step is not in the database any more.");
+		step->problem =
+			memory_copy_string(err != NULL ? err->text : "The step is not in the database any more.");
 	else
 		fill(cache, step, load->channel, rows);
 	free(load);

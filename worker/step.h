@@ -36,7 +36,7 @@ struct step_cache;
 /* loaded() runs when a step is known; its waiting list is the caller's to take. lost() when the database does not
  * know it. */
 struct step_cache *step_cache_new(struct pg_session *database, void (*loaded)(void *context, struct step *step),
-                                  void *context) MUST_CHECK;
+				  void *context) MUST_CHECK;
 void step_cache_free(struct step_cache **cache);
 
 /* Finds or begins to load. Check is_loaded. */

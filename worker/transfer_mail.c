@@ -283,8 +283,7 @@ static struct relay *find_idle_relay(struct transfer_pool *pool, const char *url
 {
 	struct relay *relay;
 
-	LL_FOREACH2(pool->idle_relays, relay, next_idle)
-	{
+	LL_FOREACH2(pool->idle_relays, relay, next_idle) {
 		if (strcmp(relay->url, url) == 0)
 			return relay;
 	}

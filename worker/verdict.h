@@ -1,7 +1,7 @@
 /* verdict - what becomes of a delivery after this worker had it: the row of delivery.record().
  *
- * A value; strings are copied into it and cut. outcome is only meaningful where has_outcome is set: a delivery may also end without a
- * call to the provider (a template that cannot be rendered, a worker that leaves).
+ * A value; strings are copied into it and cut. outcome is only meaningful where has_outcome is set: a delivery may also
+ * end without a call to the provider (a template that cannot be rendered, a worker that leaves).
  */
 #ifndef POSTRIDER_WORKER_VERDICT_H
 #define POSTRIDER_WORKER_VERDICT_H

@@ -23,7 +23,7 @@
 #include "worker/step.h"
 
 #define STATEMENT_TIMEOUT_MS 30000
-#define TICK_MS           500
+#define TICK_MS              500
 
 struct worker {
 	struct event_base *base;
@@ -188,7 +188,8 @@ static void on_malformed_noted(void *context, const struct pg_rows *rows, const 
 static void ask_malformed(struct malformed *malformed, const char *why)
 {
 	note_malformed(malformed->worker, &malformed->job, why);
-	pg_session_ask(malformed->worker->questions, &dead_letter_statement, &malformed->worker->values, on_malformed_noted, malformed);
+	pg_session_ask(malformed->worker->questions, &dead_letter_statement, &malformed->worker->values,
+		       on_malformed_noted, malformed);
 }
 
 static void refuse_job(struct worker *worker, const struct amqp_job *job, const char *why)
@@ -260,7 +261,8 @@ static void tell(struct worker *worker, const char *part, bool ready, const char
 {
 	if (!health_report(worker->health, part, ready, reason))
 		return;
-	log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away", ready ? "It works." : reason, LOG_TEXT("part", part));
+	log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away", ready ? "It works." : reason,
+		  LOG_TEXT("part", part));
 }
 
 static void tell_database(struct worker *worker, const char *reason)
@@ -302,7 +304,8 @@ static void on_lane(void *context, struct lane *lane)
 
 	if (lane->account->per_second > 0 && lane->account->per_second * 5 + 10 < (double)prefetch)
 		prefetch = (int64_t)(lane->account->per_second * 5) + 10;
-	log_event(LOG_INFO, "lane_joined", lane->queue_name, LOG_INT("lane", lane->lane_id), LOG_INT("prefetch", prefetch));
+	log_event(LOG_INFO, "lane_joined", lane->queue_name, LOG_INT("lane", lane->lane_id),
+		  LOG_INT("prefetch", prefetch));
 	amqp_consumer_subscribe(worker->consumer, lane->lane_id, lane->queue_name, (uint16_t)prefetch);
 }
 
@@ -344,41 +347,52 @@ static void name_worker(struct worker *worker)
 	char host[64] = "";
 
 	gethostname(host, sizeof(host) - 1);
-	snprintf(worker->name, sizeof(worker->name), "%s-%ld-%04x", host, (long)getpid(), (unsigned)(backoff_random() & 0xffff));
+	snprintf(worker->name, sizeof(worker->name), "%s-%ld-%04x", host, (long)getpid(),
+		 (unsigned)(backoff_random() & 0xffff));
 }
 
 static void open_parts(struct worker *worker)
 {
-	const struct recorder_settings recorder_settings = {
-		.worker_name = worker->name, .linger_ms = worker_settings.record_linger_ms, .batch_max = (size_t)worker_settings.record_batch};
+	const struct recorder_settings recorder_settings = {.worker_name = worker->name,
+							    .linger_ms = worker_settings.record_linger_ms,
+							    .batch_max = (size_t)worker_settings.record_batch};
 	const struct amqp_consumer_settings consumer_settings = {
 		.url = worker_settings.amqp_url,
 		.ca_file = worker_settings.amqp_ca_file[0] != '\0' ? worker_settings.amqp_ca_file : NULL,
 		.connection_name = worker->name,
 		.ring_slots = (size_t)worker_settings.prefetch * 4,
 	};
-	const struct amqp_consumer_events consumer_events = {.changed = on_consumer_changed, .jobs = on_jobs, .context = worker};
+	const struct amqp_consumer_events consumer_events = {
+		.changed = on_consumer_changed, .jobs = on_jobs, .context = worker};
 	const struct lanes_settings lanes_settings = {
-		.claimer = {.worker_name = worker->name, .lease_ms = worker_settings.lease_ms,
-		            .linger_ms = worker_settings.claim_linger_ms, .batch_max = (size_t)worker_settings.claim_batch},
+		.claimer = {.worker_name = worker->name,
+			    .lease_ms = worker_settings.lease_ms,
+			    .linger_ms = worker_settings.claim_linger_ms,
+			    .batch_max = (size_t)worker_settings.claim_batch},
 		.connections_max = (size_t)worker_settings.connections,
 		.channels = worker_settings.channels,
 	};
-	const struct lanes_events lanes_events = {
-		.claimer = {.claimed = on_claimed, .dropped = on_dropped, .batch_done = on_claim_done, .context = worker},
-		.start = sender_begin, .joined = on_lane, .problem = on_account_problem, .context = worker,
-		.sender = &worker->sender};
+	const struct lanes_events lanes_events = {.claimer = {.claimed = on_claimed,
+							      .dropped = on_dropped,
+							      .batch_done = on_claim_done,
+							      .context = worker},
+						  .start = sender_begin,
+						  .joined = on_lane,
+						  .problem = on_account_problem,
+						  .context = worker,
+						  .sender = &worker->sender};
 
 	worker->claims = open_session(worker, "claims", on_claims_changed);
 	worker->records = open_session(worker, "records", on_records_changed);
 	worker->questions = open_session(worker, "questions", on_questions_changed);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
-	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded, on_recorded, worker);
+	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded,
+					 on_recorded, worker);
 	worker->recheck = recheck_open(worker->base, worker->questions, on_rechecked, worker);
 	worker->consumer = amqp_consumer_open(worker->base, &consumer_settings, &consumer_events);
 	worker->lanes = lanes_open(worker->base, worker->claims, worker->questions, &lanes_settings, &lanes_events);
-	sender_init(&worker->sender, worker->recorder, worker->recheck, worker->lanes, worker->questions, worker->metrics,
-	            &worker->draining);
+	sender_init(&worker->sender, worker->recorder, worker->recheck, worker->lanes, worker->questions,
+		    worker->metrics, &worker->draining);
 }
 
 struct worker *worker_open(struct event_base *base, struct error *err)
@@ -412,13 +426,14 @@ static void on_drain_deadline(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	log_event(LOG_WARNING, "drain_deadline", "Leaving with deliveries in hand; their leases will run out.",
-	          LOG_INT("in_hand", delivery_pool_in_use(worker->pool)));
+		  LOG_INT("in_hand", delivery_pool_in_use(worker->pool)));
 	event_base_loopbreak(worker->base);
 }
 
 void worker_drain(struct worker *worker)
 {
-	const struct timeval deadline = {.tv_sec = worker_settings.drain_ms / 1000, .tv_usec = (worker_settings.drain_ms % 1000) * 1000};
+	const struct timeval deadline = {.tv_sec = worker_settings.drain_ms / 1000,
+					 .tv_usec = (worker_settings.drain_ms % 1000) * 1000};
 	struct delivery *delivery, *next, *ready;
 	struct lane *lane;
 
@@ -427,7 +442,8 @@ void worker_drain(struct worker *worker)
 		return;
 	}
 	worker->draining = true;
-	log_event(LOG_INFO, "draining", "Finishing what is in flight.", LOG_INT("in_hand", delivery_pool_in_use(worker->pool)));
+	log_event(LOG_INFO, "draining", "Finishing what is in flight.",
+		  LOG_INT("in_hand", delivery_pool_in_use(worker->pool)));
 	tell(worker, "worker", false, "draining");
 	amqp_consumer_stop(worker->consumer);
 	worker->drain_deadline = evtimer_new(worker->base, on_drain_deadline, worker);

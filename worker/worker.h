@@ -2,15 +2,17 @@
  *
  * The parts and the way of a delivery through them:
  *
- *   amqp_consumer -> claimer (one per lane) -> step (templates) -> account (whose turn) -> transfer -> retry -> recorder
+ *   amqp_consumer -> claimer (one per lane) -> step (templates) -> account (whose turn) -> transfer -> retry ->
+ * recorder
  *                                                                                                                 |
  *   amqp_consumer <- acknowledged only after the result is committed -------------------------------------------'
  *
  * Everything runs on one event loop; only the broker's connection has a thread of its own. Memory is bounded by the
  * prefetch: nothing is taken from the broker that cannot be held.
  *
- * SIGTERM drains: what is not claimed goes back to the broker, what is claimed and not begun goes back to the database, what is with a
- * provider is finished and recorded. A second signal, or the deadline, ends it at once; leases and redelivery repair the rest.
+ * SIGTERM drains: what is not claimed goes back to the broker, what is claimed and not begun goes back to the database,
+ * what is with a provider is finished and recorded. A second signal, or the deadline, ends it at once; leases and
+ * redelivery repair the rest.
  */
 #ifndef POSTRIDER_WORKER_WORKER_H
 #define POSTRIDER_WORKER_WORKER_H

@@ -1,7 +1,7 @@
 /* floor - the bare parts of what the engine does, each as fast as a plain program does it.
  *
- * One part a process, so that its CPU is its own; several run at the same time, as they do in the engine. Each prints one
- * line of JSON: {"part":"rows","count":100000,"seconds":2.5,"cpu_seconds":0.4}. See README.md for what is compared.
+ * One part a process, so that its CPU is its own; several run at the same time, as they do in the engine. Each prints
+ * one line of JSON: {"part":"rows","count":100000,"seconds":2.5,"cpu_seconds":0.4}. See README.md for what is compared.
  */
 #ifndef POSTRIDER_TESTS_LOAD_FLOOR_H
 #define POSTRIDER_TESTS_LOAD_FLOOR_H
@@ -9,13 +9,14 @@
 #include "shared/error.h"
 
 struct floor_options {
-	const char *url;     /* of the server */
-	int64_t first;       /* the first number; parts side by side have their own */
+	const char *url; /* of the server */
+	int64_t first;   /* the first number; parts side by side have their own */
 	int64_t count;
 	int64_t connections; /* requests in flight */
 };
 
-/* Every message published with confirms, 1,000 unconfirmed at most, and consumed and acknowledged on another connection. */
+/* Every message published with confirms, 1,000 unconfirmed at most, and consumed and acknowledged on another
+ * connection. */
 bool floor_broker(const struct floor_options *options, struct error *err) MUST_CHECK;
 
 /* Every row inserted, and updated three times, in the engine's batches, in tables that tests/load/run has made. */

@@ -53,7 +53,7 @@ enum connection_end {
 };
 
 struct connection *connection_open(struct event_base *base, int fd, const struct connection_protocol *protocol,
-                                   void *owner) MUST_CHECK;
+				   void *owner) MUST_CHECK;
 void connection_close(struct connection *connection, enum connection_end end);
 void connection_close_all(void);
 

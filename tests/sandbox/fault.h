@@ -50,7 +50,7 @@ struct fault_list {
 
 /* The first that matches, counted; borrowed until the list changes. NULL: all is well. */
 const struct fault *fault_take(struct fault_list *list, int protocol, unsigned kinds, const char *recipient,
-                               size_t length);
+			       size_t length);
 bool fault_add(struct fault_list *list, const json_t *order, struct error *err) MUST_CHECK;
 void fault_clear(struct fault_list *list);
 json_t *fault_describe(const struct fault_list *list) MUST_CHECK;

@@ -3,8 +3,8 @@
  * Lines gather and are written with one write and one fdatasync at most every 20 ms. ledger_when_durable() tells when
  * everything added so far is on disk: --strict answers only then.
  *
- * A key that was seen before is a repeat. At a provider that honours keys (HTTP) a repeat has no second effect; at a blind one
- * (SMTP) every line is an effect. A message without a key is never a repeat.
+ * A key that was seen before is a repeat. At a provider that honours keys (HTTP) a repeat has no second effect; at a
+ * blind one (SMTP) every line is an effect. A message without a key is never a repeat.
  */
 #ifndef POSTRIDER_TESTS_SANDBOX_LEDGER_H
 #define POSTRIDER_TESTS_SANDBOX_LEDGER_H
@@ -34,7 +34,7 @@ typedef void ledger_durable(void *context);
 
 /* path NULL: counts only. */
 struct ledger *ledger_open(struct event_base *base, const char *path, bool hash, bool strict,
-                           struct error *err) MUST_CHECK;
+			   struct error *err) MUST_CHECK;
 void ledger_close(struct ledger **ledger); /* syncs */
 
 void ledger_add(struct ledger *ledger, const struct ledger_entry *entry);

@@ -31,6 +31,6 @@ void smtp_accept(struct sandbox *sandbox, int fd);
 
 /* Answers a request under /_sandbox/: fills a JSON body, returns the status. */
 int control_answer(struct sandbox *sandbox, const char *method, size_t method_length, const char *path,
-                   size_t path_length, const char *body, size_t body_length, struct text *answer);
+		   size_t path_length, const char *body, size_t body_length, struct text *answer);
 
 #endif

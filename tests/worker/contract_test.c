@@ -79,8 +79,7 @@ static struct provider_message message_for(const struct provider_driver *driver)
 static void test_the_registry_is_whole(void **state)
 {
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		assert_ptr_equal(provider_find(driver->name), driver);
 		assert_true(driver->channels != 0 && driver->channels < 1u << CHANNEL_COUNT);
 		assert_non_null(driver->settings_help);
@@ -104,8 +103,7 @@ static void check_refused(const struct provider_driver *driver, json_t *settings
 static void test_rule_1_settings_are_checked(void **state)
 {
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		const struct sample *sample = sample_of(driver);
 		json_t *settings = json_loads(sample->settings, 0, NULL);
 
@@ -150,8 +148,7 @@ static void build(const struct provider_driver *driver, struct provider_account 
 static void test_rule_2_same_in_same_out(void **state)
 {
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		struct provider_account *one = open_account(driver), *two = open_account(driver);
 		struct provider_message message = message_for(driver);
 		struct provider_request request;
@@ -203,8 +200,7 @@ static void test_rule_2_a_wrong_address_is_told_from_a_wrong_message(void **stat
 
 	(void)state;
 	memset((char *)(uintptr_t)large.bytes, 'x', large.length);
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		struct provider_message message = message_for(driver);
 
 		message.address = (struct slice){0};
@@ -219,8 +215,7 @@ static void test_rule_2_a_wrong_address_is_told_from_a_wrong_message(void **stat
 static void test_rule_3_the_delivery_and_the_key_are_carried(void **state)
 {
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		struct provider_account *account = open_account(driver);
 		struct provider_message message = message_for(driver);
 		struct provider_request request;
@@ -278,8 +273,7 @@ static void test_rule_4_no_line_breaks_get_through(void **state)
 					   "x\r\n.\r\nX-Evil: 1"};
 
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		struct provider_account *account = open_account(driver);
 		struct provider_request request;
 
@@ -343,8 +337,7 @@ static void test_rules_5_to_9_any_answer_is_one_outcome(void **state)
 	};
 
 	(void)state;
-	FOR_EACH_DRIVER(driver)
-	{
+	FOR_EACH_DRIVER(driver) {
 		struct provider_account *account = open_account(driver);
 
 		for (int status = -1; status <= 1000; status++) {

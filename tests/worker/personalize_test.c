@@ -18,20 +18,24 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"every document is there", "Hi {{ contact.first_name }}", "{{ profile.city }} {{ data.code }}", "{{ campaign.name }}", "Anna",
-         "{\"city\":\"Riga\"}", "{\"code\":7}", TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "Hi Anna|Riga 7|Spring &amp; co"},
-	{"HTML is escaped in the HTML body only", "{{ contact.first_name }}", "{{ contact.first_name }}", "{{ contact.first_name }}",
-         "<b>\"", "{}", NULL, TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "<b>\"|<b>\"|&lt;b&gt;&quot;"},
+	{"every document is there", "Hi {{ contact.first_name }}", "{{ profile.city }} {{ data.code }}",
+	 "{{ campaign.name }}", "Anna", "{\"city\":\"Riga\"}", "{\"code\":7}", TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK,
+	 "Hi Anna|Riga 7|Spring &amp; co"},
+	{"HTML is escaped in the HTML body only", "{{ contact.first_name }}", "{{ contact.first_name }}",
+	 "{{ contact.first_name }}", "<b>\"", "{}", NULL, TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK,
+	 "<b>\"|<b>\"|&lt;b&gt;&quot;"},
 	{"a line end cannot get into the subject", "{{ contact.first_name }}", "x", "", "A\r\nBcc: b", "{}", NULL,
-         TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "ABcc: b|x|"},
-	{"a missing token is blank", "Hi {{ contact.first_name }}", "x", "", NULL, "{}", NULL, TEMPLATE_UNDEFINED_BLANK, PERSONALIZE_OK,
-         "Hi |x|"},
-	{"a missing token takes its default", "Hi {{ contact.first_name | default: \"friend\" }}", "x", "", NULL, "{}", NULL,
-         TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "Hi friend|x|"},
+	 TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "ABcc: b|x|"},
+	{"a missing token is blank", "Hi {{ contact.first_name }}", "x", "", NULL, "{}", NULL, TEMPLATE_UNDEFINED_BLANK,
+	 PERSONALIZE_OK, "Hi |x|"},
+	{"a missing token takes its default", "Hi {{ contact.first_name | default: \"friend\" }}", "x", "", NULL, "{}",
+	 NULL, TEMPLATE_UNDEFINED_SKIP, PERSONALIZE_OK, "Hi friend|x|"},
 	{"a missing token skips", "Hi", "a\nb {{ profile.city }}", "", "Anna", "{}", NULL, TEMPLATE_UNDEFINED_SKIP,
-         PERSONALIZE_MISSING_TOKEN, "profile.city"},
-	{"the profile is a list", "Hi", "x", "", "Anna", "[1]", NULL, TEMPLATE_UNDEFINED_BLANK, PERSONALIZE_FAILED, "not a JSON object"},
-	{"the data is a string", "Hi", "x", "", "Anna", "{}", "\"x\"", TEMPLATE_UNDEFINED_BLANK, PERSONALIZE_FAILED, "not a JSON object"},
+	 PERSONALIZE_MISSING_TOKEN, "profile.city"},
+	{"the profile is a list", "Hi", "x", "", "Anna", "[1]", NULL, TEMPLATE_UNDEFINED_BLANK, PERSONALIZE_FAILED,
+	 "not a JSON object"},
+	{"the data is a string", "Hi", "x", "", "Anna", "{}", "\"x\"", TEMPLATE_UNDEFINED_BLANK, PERSONALIZE_FAILED,
+	 "not a JSON object"},
 };
 
 static struct template *compile(const char *source, enum template_slot slot)
@@ -56,10 +60,11 @@ static void check(const struct row *row, struct delivery_pool *pool)
 	step.body_text = compile(row->body_text, TEMPLATE_SLOT_PLAIN);
 	step.body_html = compile(row->body_html, TEMPLATE_SLOT_HTML);
 	delivery->step = &step;
-	delivery->facts = (struct delivery_facts){.first_name = row->first_name, .profile = row->profile, .data = row->data};
+	delivery->facts =
+		(struct delivery_facts){.first_name = row->first_name, .profile = row->profile, .data = row->data};
 	assert_int_equal(personalize(delivery, &document, explanation, sizeof(explanation)), row->result);
 	text_addf(&all, "%s|%s|%s", text_string(&delivery->subject), text_string(&delivery->body_text),
-	          text_string(&delivery->body_html));
+		  text_string(&delivery->body_html));
 	if (row->result == PERSONALIZE_OK)
 		assert_string_equal(text_string(&all), row->expected);
 	else

@@ -1,4 +1,4 @@
-/* postrider-receiver - will take the providers' callbacks and the recipients' clicks; here it answers for its health. */
+/* postrider-receiver - will take the providers' callbacks and the recipients' clicks; now it answers for its health. */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,26 +15,27 @@ static struct {
 
 static const struct setting table[] = {
 	SETTING_SECRET("POSTRIDER_DATABASE_URL", &settings.database_url, "postgresql:///postrider",
-	               "Where the database is, as libpq understands it."),
+		       "Where the database is, as libpq understands it."),
 	SETTING_TEXT("POSTRIDER_LISTEN", &settings.listen, "127.0.0.1:9466",
-	             "Where /livez, /readyz and /metrics are; port 0 takes a free one."),
+		     "Where /livez, /readyz and /metrics are; port 0 takes a free one."),
 	SETTING_TEXT("POSTRIDER_LOG_LEVEL", &settings.log_level, "info", "debug, info, warning or error."),
 };
 
-static const char help[] = "postrider-receiver - the HTTP side that faces the internet\n"
-			   "\n"
-			   "  postrider-receiver [run]       until SIGTERM\n"
-			   "  postrider-receiver --settings  every setting with type, unit, default, bounds and what it does\n"
-			   "  postrider-receiver --version\n"
-			   "  postrider-receiver --help\n"
-			   "\n"
-			   "It takes no callbacks yet: /livez, /readyz and /metrics only.\n";
+static const char help[] =
+	"postrider-receiver - the HTTP side that faces the internet\n"
+	"\n"
+	"  postrider-receiver [run]       until SIGTERM\n"
+	"  postrider-receiver --settings  every setting with type, unit, default, bounds and what it does\n"
+	"  postrider-receiver --version\n"
+	"  postrider-receiver --help\n"
+	"\n"
+	"It takes no callbacks yet: /livez, /readyz and /metrics only.\n";
 
 static void on_database(void *context, bool ready, const char *reason)
 {
 	if (health_report(context, "database", ready, reason))
-		log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away", ready ? "It works." : reason,
-			  LOG_TEXT("part", "database"));
+		log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away",
+			  ready ? "It works." : reason, LOG_TEXT("part", "database"));
 }
 
 static void on_signal(evutil_socket_t number, short what, void *context)

@@ -183,7 +183,7 @@ static void add_message_id(struct text *out, const struct mime_message *message)
 	text_add_char(out, '>');
 }
 
-/* Begins with =_ : neither quoted-printable nor base64 can contain that, and 7bit is not used where a line begins so. */
+/* Begins with =_ : neither quoted-printable nor base64 can contain that, and no line of a 7bit body begins so. */
 static void add_boundary(struct text *out, const struct mime_message *message)
 {
 	text_add(out, MIME_BOUNDARY_MARK);

@@ -41,7 +41,7 @@ struct provider_message {
 	int32_t attempt;
 	const char *idempotency_key; /* the same for every attempt of this delivery */
 	struct slice address;
-	struct slice subject;   /* email subject, in-app and push title */
+	struct slice subject; /* email subject, in-app and push title */
 	struct slice body_text;
 	struct slice body_html; /* empty: text only */
 	int64_t created_at_ms;  /* wall clock, fixed per delivery: Date and Message-ID do not change on a retry */
@@ -73,26 +73,26 @@ enum provider_progress {
 
 struct provider_answer {
 	enum provider_progress progress;
-	int status;             /* HTTP status or SMTP reply code; 0: none */
-	struct slice body;      /* HTTP answer body (cut at 64 KiB); the last SMTP reply's text */
+	int status;               /* HTTP status or SMTP reply code; 0: none */
+	struct slice body;        /* HTTP answer body (cut at 64 KiB); the last SMTP reply's text */
 	struct slice retry_after; /* the header's value */
-	const char *failure;    /* a word for what went wrong below: "connect", "timeout", "tls", "reset", "fenced"; or NULL */
-	const char *explanation; /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
-	bool rcpt_stage;        /* SMTP: the refusal was for RCPT TO */
-	int64_t wall_ms;        /* when the answer came: for Retry-After dates */
+	const char *failure;      /* NULL, or a word for what went wrong below: "connect", "tls", "fenced" ... */
+	const char *explanation;  /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
+	bool rcpt_stage;          /* SMTP: the refusal was for RCPT TO */
+	int64_t wall_ms;          /* when the answer came: for Retry-After dates */
 };
 
 struct provider_account; /* the driver's own, made by configure() */
 
 struct provider_driver {
-	const char *name;      /* as in delivery.provider_account.driver */
-	unsigned channels;     /* bits: 1u << CHANNEL_EMAIL ... */
-	bool keyed;            /* the provider honours an idempotency key */
+	const char *name;          /* as in delivery.provider_account.driver */
+	unsigned channels;         /* bits: 1u << CHANNEL_EMAIL ... */
+	bool keyed;                /* the provider honours an idempotency key */
 	const char *settings_help; /* a line per setting, for --help and error sentences */
 	struct provider_account *(*configure)(const json_t *settings, struct error *err);
 	void (*release)(struct provider_account *account);
 	bool (*build)(struct provider_account *account, const struct provider_message *message,
-	              struct provider_request *request, struct error *err);
+		      struct provider_request *request, struct error *err);
 	void (*read)(struct provider_account *account, const struct provider_answer *answer, struct outcome *outcome);
 	/* What the transport needs beside the request; NULL pointers where not used. */
 	const struct provider_transport *(*transport)(const struct provider_account *account);
@@ -100,10 +100,10 @@ struct provider_driver {
 
 /* Per account: how to connect. */
 struct provider_transport {
-	bool start_tls;           /* SMTP: require STARTTLS */
-	const char *ca_file;      /* NULL: the system's */
+	bool start_tls;              /* SMTP: require STARTTLS */
+	const char *ca_file;         /* NULL: the system's */
 	const char *user, *password; /* SMTP AUTH */
-	bool plain_allowed;       /* http:// and loopback only where the account says so */
+	bool plain_allowed;          /* http:// and loopback only where the account says so */
 	int64_t connect_timeout_ms, timeout_ms;
 };
 
@@ -115,13 +115,13 @@ void provider_request_clear(struct provider_request *request);
 void provider_request_release(struct provider_request *request);
 /* "Name: value"; false and ERROR_INVALID when the value holds CR, LF or NUL. */
 bool provider_request_header(struct provider_request *request, const char *name, const char *value, size_t length,
-                             struct error *err) MUST_CHECK;
+			     struct error *err) MUST_CHECK;
 
 /* Settings helpers: a text setting, resolved through env: and file: where secret is true. NULL default: required. */
 bool provider_setting_text(const json_t *settings, const char *name, bool secret, const char *default_text,
-                           char **value, struct error *err) MUST_CHECK;
+			   char **value, struct error *err) MUST_CHECK;
 bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,
-                             int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
+			     int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
 
 /* RFC 9110 §10.2.3: delta-seconds or HTTP-date. 0 when absent or nonsense; at most 24 h. */
 int64_t provider_retry_after_ms(struct slice value, int64_t wall_ms);

@@ -292,7 +292,7 @@ static void set_code(const struct reply *reply, struct outcome *outcome)
 
 	if (reply->subject >= 0)
 		(void)snprintf(outcome->code, size, "%d %d.%d.%d", reply->status, reply->status / 100, reply->subject,
-		               reply->detail);
+			       reply->detail);
 	else
 		(void)snprintf(outcome->code, size, "%d", reply->status);
 }

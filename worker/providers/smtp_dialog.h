@@ -1,8 +1,8 @@
 /* smtp_dialog - the client's side of one mail transaction after another, on a connection that has said EHLO.
  *
  * Pure: replies in, commands out, no sockets. worker/transfer.c connects and carries. It exists because libcurl
- * speaks MAIL to DATA well but waits for the answer to the final dot without returning to the loop (smtp_done, curl issue
- * 8555): one slow relay would stop every lane. Written out here it is also two round trips instead of four where
+ * speaks MAIL to DATA well but waits for the answer to the final dot without returning to the loop (smtp_done, curl
+ * issue 8555): one slow relay would stop every lane. Written out here it is also two round trips instead of four where
  * the relay has PIPELINING (RFC 2920), and the moment when the final dot leaves is known exactly.
  *
  *     smtp_dialog_hello(&dialog, line, length);        every line of the greeting and of EHLO
@@ -50,7 +50,7 @@ void smtp_dialog_hello(struct smtp_dialog *dialog, const char *line, size_t leng
 /* False, and nothing to send: an address that would not survive the envelope, or one beyond ASCII at a relay without
  * SMTPUTF8. */
 bool smtp_dialog_start(struct smtp_dialog *dialog, const struct provider_request *request,
-                       struct error *err) MUST_CHECK;
+		       struct error *err) MUST_CHECK;
 enum smtp_progress smtp_dialog_read(struct smtp_dialog *dialog, const char *bytes, size_t length);
 /* The final dot is the end of output. */
 bool smtp_dialog_message_is_out(const struct smtp_dialog *dialog);

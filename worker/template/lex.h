@@ -26,7 +26,7 @@ enum token_kind {
 
 struct token {
 	enum token_kind kind;
-	size_t start;  /* offset in the source: of the text itself where there are quotes */
+	size_t start; /* offset in the source: of the text itself where there are quotes */
 	size_t length;
 	size_t place; /* where the token begins, quote included */
 };

@@ -43,7 +43,8 @@ struct template_node {
 	uint64_t child_lengths; /* a bit for each length (modulo 64) of the children's names: most keys stop here */
 };
 
-struct template {
+struct template
+{
 	enum template_slot slot;
 	struct template_op *ops;
 	size_t op_count;

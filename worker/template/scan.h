@@ -14,6 +14,6 @@
 
 /* values: as many as the template has nodes. */
 bool template_scan(const struct template *template, const struct template_data *data, struct template_value *values,
-                   struct template_fault *fault) MUST_CHECK;
+		   struct template_fault *fault) MUST_CHECK;
 
 #endif

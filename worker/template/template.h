@@ -45,7 +45,7 @@ enum template_fault_kind {
 
 struct template_fault {
 	enum template_fault_kind kind;
-	int line, column; /* from 1, in characters; 0: not known */
+	int line, column;              /* from 1, in characters; 0: not known */
 	char text[TEMPLATE_FAULT_MAX]; /* a sentence: what is wrong and what to do */
 };
 
@@ -58,11 +58,11 @@ struct template_data {
 struct template;
 
 struct template *template_compile(const char *source, size_t length, enum template_slot slot,
-                                  struct template_fault *fault) MUST_CHECK; /* NULL: see fault */
+				  struct template_fault *fault) MUST_CHECK; /* NULL: see fault */
 void template_free(struct template **template);
 
 /* Appends to out. On false, out is as before. */
 bool template_render(const struct template *template, const struct template_data *data,
-                     enum template_undefined undefined, struct text *out, struct template_fault *fault) MUST_CHECK;
+		     enum template_undefined undefined, struct text *out, struct template_fault *fault) MUST_CHECK;
 
 #endif
