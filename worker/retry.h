@@ -4,8 +4,9 @@
  *   accepted         attempt     sent
  *   not_sent         not_sent    later, 0.5 s to 60 s, wider each time; failed after 20 of its own
  *   throttled        nothing     later, and the whole lane waits: what the provider asked for, at least 0.5 s to 60 s
- *   transient        attempt     later, full jitter from 5 s, cap 15 min (transactional) or 60 min; failed after the
- * last uncertain        attempt     keyed: later, with the same key. Blind: later where the owner chose resend, else
+ *   transient        attempt     later, full jitter from 5 s, cap 15 min (transactional) or 60 min; failed after
+ *                                the last
+ *   uncertain        attempt     keyed: later, with the same key. Blind: later where the owner chose resend, else
  *                                closed as uncertain
  *   bad_address      attempt     failed: the endpoint, never the person
  *   bad_payload      attempt     failed

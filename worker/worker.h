@@ -2,10 +2,9 @@
  *
  * The parts and the way of a delivery through them:
  *
- *   amqp_consumer -> claimer (one per lane) -> step (templates) -> account (whose turn) -> transfer -> retry ->
- * recorder
- *                                                                                                                 |
- *   amqp_consumer <- acknowledged only after the result is committed -------------------------------------------'
+ *   amqp_consumer -> claimer -> step -> account -> transfer -> retry -> recorder
+ *      ^            (of a lane) (templates) (whose turn)                   |
+ *      '---- acknowledged, only after the result is committed ------------'
  *
  * Everything runs on one event loop; only the broker's connection has a thread of its own. Memory is bounded by the
  * prefetch: nothing is taken from the broker that cannot be held.
