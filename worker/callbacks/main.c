@@ -6,6 +6,7 @@
 
 #include "shared/health.h"
 #include "shared/log.h"
+#include "shared/metrics.h"
 #include "shared/pg_session.h"
 #include "shared/settings.h"
 
@@ -31,9 +32,24 @@ static const char help[] =
 	"\n"
 	"It takes no callbacks yet: /livez, /readyz and /metrics only.\n";
 
+enum { METER_DATABASE_READY, METER_COUNT };
+static const struct metric meters[METER_COUNT] = {
+	[METER_DATABASE_READY] =
+		METRIC_GAUGE("postrider_receiver_database_ready", NULL, NULL, "1 while the database can be used."),
+};
+
+struct receiver {
+	struct event_base *base;
+	struct health *health;
+	struct metrics *metrics;
+};
+
 static void on_database(void *context, bool ready, const char *reason)
 {
-	if (health_report(context, "database", ready, reason))
+	struct receiver *receiver = context;
+
+	metrics_set(receiver->metrics, METER_DATABASE_READY, 0, ready);
+	if (health_report(receiver->health, "database", ready, reason))
 		log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away",
 			  ready ? "It works." : reason, LOG_TEXT("part", "database"));
 }
@@ -44,17 +60,19 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	event_base_loopbreak(context);
 }
 
-static int serve(struct event_base *base, struct health *health)
+static int serve(struct receiver *receiver)
 {
+	struct event_base *base = receiver->base;
 	const struct pg_session_settings database_settings = {.url = settings.database_url,
 							      .application_name = "postrider-receiver"};
-	struct pg_session *database = pg_session_open(base, &database_settings, on_database, health);
+	struct pg_session *database = pg_session_open(base, &database_settings, on_database, receiver);
 	struct event *terminate = evsignal_new(base, SIGTERM, on_signal, base);
 	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, base);
 
 	event_add(terminate, NULL);
 	event_add(interrupt, NULL);
-	log_event(LOG_INFO, "started", "The receiver answers for its health.", LOG_INT("port", health_port(health)));
+	log_event(LOG_INFO, "started", "The receiver answers for its health.",
+		  LOG_INT("port", health_port(receiver->health)));
 	event_base_dispatch(base);
 	log_event(LOG_INFO, "stopped", "The receiver leaves.");
 	event_free(terminate);
@@ -67,8 +85,7 @@ static int run(void)
 {
 	struct error err = {0};
 	enum log_level level = LOG_INFO;
-	struct event_base *base;
-	struct health *health;
+	struct receiver receiver;
 	int status = 1;
 
 	if (!settings_read(table, ARRAY_LENGTH(table), &err) || !log_level_parse(settings.log_level, &level)) {
@@ -78,14 +95,16 @@ static int run(void)
 	}
 	log_open("postrider-receiver", level);
 	signal(SIGPIPE, SIG_IGN);
-	base = event_base_new();
-	health = health_open(base, settings.listen, NULL, &err);
-	if (health != NULL)
-		status = serve(base, health);
+	receiver.base = event_base_new();
+	receiver.metrics = metrics_new(meters, METER_COUNT);
+	receiver.health = health_open(receiver.base, settings.listen, receiver.metrics, &err);
+	if (receiver.health != NULL)
+		status = serve(&receiver);
 	else
 		log_event(LOG_ERROR, "not_started", err.text);
-	health_close(&health);
-	event_base_free(base);
+	health_close(&receiver.health);
+	metrics_free(&receiver.metrics);
+	event_base_free(receiver.base);
 	libevent_global_shutdown();
 	return status;
 }
