@@ -110,6 +110,11 @@ bool amqp_lanes_declare_all(struct amqp_lanes *lanes, struct amqp_session *sessi
 	return true;
 }
 
+size_t amqp_lanes_outstanding(const struct amqp_lanes *lanes)
+{
+	return lanes->count;
+}
+
 int32_t amqp_lanes_answered(struct amqp_lanes *lanes)
 {
 	if (lanes->count == 0)

@@ -23,6 +23,7 @@ bool amqp_lanes_declare(struct amqp_lanes *lanes, struct amqp_session *session, 
 			struct error *err) MUST_CHECK;
 /* All of them; does nothing while answers are outstanding. */
 bool amqp_lanes_declare_all(struct amqp_lanes *lanes, struct amqp_session *session, struct error *err) MUST_CHECK;
+size_t amqp_lanes_outstanding(const struct amqp_lanes *lanes); /* asked and not answered */
 /* A declare-ok has come: which lane's? 0: nobody asked. */
 int32_t amqp_lanes_answered(struct amqp_lanes *lanes);
 /* The connection ended, with this AMQP code when the broker closed it. */

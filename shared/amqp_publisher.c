@@ -12,8 +12,9 @@
 #define BATCH               256 /* publishes for one write */
 #define DECLARE_INTERVAL_MS 1000
 #define BLOCKED_LIMIT_MS    30000
-#define WINDOW_SPAN         4   /* the newest publish may be this many windows ahead of the oldest unconfirmed */
-#define SPARE_SLOTS         256 /* for what is not a job */
+#define ANSWER_LIMIT_MS     10000 /* for a declaration */
+#define WINDOW_SPAN         4     /* the newest publish may be this many windows ahead of the oldest unconfirmed */
+#define SPARE_SLOTS         256   /* for what is not a job */
 #define RECEIPTS_AT_ONCE    256
 
 struct request {
@@ -55,6 +56,7 @@ struct amqp_publisher {
 	struct amqp_window *window;
 	struct amqp_lanes *lanes;
 	int64_t declare_at_ms;
+	int64_t heard_at_ms; /* an answer to a declaration, or nothing was asked */
 };
 
 /* ---- the thread: what goes to the loop ---- */
@@ -93,6 +95,7 @@ static void on_declared(struct amqp_publisher *publisher, const amqp_queue_decla
 {
 	struct report report = {.kind = REPORT_DEPTH};
 
+	publisher->heard_at_ms = clock_now_ms();
 	report.depth.lane_id = amqp_lanes_answered(publisher->lanes);
 	report.depth.ready = declared->message_count;
 	report.depth.consumers = declared->consumer_count;
@@ -129,6 +132,7 @@ static bool on_method(void *context, const amqp_method_t *method, struct error *
 		on_blocked(publisher, method->decoded);
 		break;
 	case AMQP_CONNECTION_UNBLOCKED_METHOD:
+		publisher->heard_at_ms = clock_now_ms(); /* what was asked before is answered from now on */
 		report_state(publisher, REPORT_READY, "", "");
 		break;
 	}
@@ -199,6 +203,20 @@ static bool declare_when_due(struct amqp_publisher *publisher, struct error *err
 	return amqp_lanes_declare_all(publisher->lanes, session, err);
 }
 
+/* A broker may stop reading for good: RabbitMQ 3.10 does when a quorum queue is deleted under publishes that wait for
+ * their confirms (the connection stays in "flow", heartbeats go on). Only a new connection helps. */
+static bool is_answered(struct amqp_publisher *publisher, struct error *err)
+{
+	int64_t now_ms = clock_now_ms();
+
+	if (amqp_lanes_outstanding(publisher->lanes) == 0)
+		publisher->heard_at_ms = now_ms;
+	if (now_ms - publisher->heard_at_ms < ANSWER_LIMIT_MS ||
+	    amqp_session_is_blocked(amqp_link_session(publisher->link)))
+		return true;
+	return error_set(err, ERROR_TRANSIENT, "the broker has not answered for %d s", ANSWER_LIMIT_MS / 1000);
+}
+
 static bool turn(void *context, bool *again, struct error *err)
 {
 	struct amqp_publisher *publisher = context;
@@ -214,7 +232,7 @@ static bool turn(void *context, bool *again, struct error *err)
 	if (taken > 0)
 		FAILPOINT("after_publish");
 	*again = taken == BATCH;
-	return declare_when_due(publisher, err) && amqp_session_read(session, err);
+	return declare_when_due(publisher, err) && amqp_session_read(session, err) && is_answered(publisher, err);
 }
 
 static bool greet(void *context, struct error *err)
@@ -225,6 +243,7 @@ static bool greet(void *context, struct error *err)
 	amqp_method_t answer;
 
 	publisher->declare_at_ms = 0;
+	publisher->heard_at_ms = clock_now_ms();
 	if (!amqp_topology_declare(session, err) ||
 	    !amqp_session_call(session, AMQP_CONFIRM_SELECT_METHOD, &request, AMQP_CONFIRM_SELECT_OK_METHOD, &answer,
 			       err) ||

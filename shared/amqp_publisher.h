@@ -12,7 +12,8 @@
  * While the broker blocks (memory or disk alarm) or is away, free_slots() is 0 and changed() tells
  * why; nothing is queued beyond the window. It reconnects by itself with full jitter, 0.2 to 30 s.
  * Watched queues are declared at once, after each reconnect and once a second, and their
- * depth is reported; a deleted queue therefore comes back within a second.
+ * depth is reported; a deleted queue therefore comes back within a second. A broker that answers none of that
+ * for 10 s is left for a new connection.
  */
 #ifndef POSTRIDER_SHARED_AMQP_PUBLISHER_H
 #define POSTRIDER_SHARED_AMQP_PUBLISHER_H
