@@ -10,6 +10,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_bitmapscan = off -- a generic plan takes a month of delivery_ids for few and would walk through its whole index
 as $$
 #variable_conflict use_column
 declare

@@ -6,6 +6,7 @@ returns integer
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_bitmapscan = off -- a generic plan takes a month of delivery_ids for few and would walk through its whole index
 as $$
 declare
   run record;
