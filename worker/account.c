@@ -11,6 +11,8 @@
 
 #define RATE_LEASE_MS   200 /* how far ahead moments are leased: what a crash wastes */
 #define READY_PER_PLACE 2   /* claimed ones that wait for each place in flight */
+#define READY_MS        100 /* or as many as are sent in this time, if that is more: a slow provider's wait on the broker */
+#define READY_MAX       1000
 #define RATE_RETRY_MS   500
 #define MISSED_SLOT_US  200000
 
@@ -219,16 +221,28 @@ void account_add(struct account *account, struct delivery *delivery)
 	account->ready_count++;
 }
 
+static size_t sent_soon(const struct account *account)
+{
+	const struct concurrency *concurrency = &account->concurrency;
+	int64_t soon;
+
+	if (concurrency->mean_us == 0)
+		return 0;
+	soon = (int64_t)concurrency_limit(concurrency) * READY_MS * 1000 / concurrency->mean_us;
+	return soon < READY_MAX ? (size_t)soon : READY_MAX;
+}
+
 size_t account_room(const struct account *account, int64_t now_ms)
 {
 	size_t wanted = (size_t)concurrency_limit(&account->concurrency) * (1 + READY_PER_PLACE);
-	size_t held = account->ready_count + account->in_flight;
+	size_t held = account->ready_count + account->in_flight, soon = sent_soon(account);
 
+	if (soon > wanted)
+		wanted = soon;
 	if (account_is_paused(account, now_ms) || account->provider == NULL)
 		return 0;
 	if (account->per_second > 0) {
-		size_t soon = (size_t)(account->per_second * RATE_LEASE_MS * 2 / 1000) + 1;
-
+		soon = (size_t)(account->per_second * RATE_LEASE_MS * 2 / 1000) + 1;
 		wanted = soon < wanted ? soon : wanted;
 	}
 	return held < wanted ? wanted - held : 0;

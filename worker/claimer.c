@@ -13,7 +13,7 @@
 
 #define PERMISSION_MS          1000 /* opt-out, pause and cancel take effect within this */
 #define RETRY_AFTER_REFUSAL_MS 1000
-#define GOOD_BATCH             100
+#define GOOD_BATCH             200
 
 struct claimer {
 	struct pg_session *database;

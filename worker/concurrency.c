@@ -47,6 +47,7 @@ static void shrink(struct concurrency *concurrency)
 static void judge_window(struct concurrency *concurrency, int64_t now_ms)
 {
 	int64_t mean_us = concurrency->sum_us / concurrency->answers;
+	concurrency->mean_us = mean_us > 0 ? mean_us : 1;
 	/* A little below the limit is still in use: the loop refills in batches. */
 	bool in_use = concurrency->most_in_flight + concurrency->limit / 10 + 1 >= concurrency->limit;
 

@@ -24,6 +24,7 @@ struct concurrency {
 	uint32_t lowest, highest, limit;
 	bool fast_start;
 	bool shrunk;            /* in this window */
+	int64_t mean_us;        /* of the last window; 0: not known yet */
 	int64_t smallest_us;    /* mean of the quickest window; 0: not known yet */
 	int64_t measured_at_ms; /* when smallest_us was begun */
 	bool probing;
