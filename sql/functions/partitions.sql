@@ -44,7 +44,7 @@ begin
       'The ' || parent || ' rows of one month. To forget the month, drop this table.');
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
-  execute format('alter table delivery.%I set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1, '
+  execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
   execute format('create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'delivery_' || p_month || '_once', 'delivery_' || p_month);
