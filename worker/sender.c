@@ -234,9 +234,10 @@ static void on_answer(void *context, const struct provider_answer *answer, int64
 static bool fence(void *context)
 {
 	const struct delivery *delivery = context;
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms;
 
-	FAILPOINT("fence");
+	FAILPOINT("fence"); /* before the clock is read: a process that stops here must see that its time is over */
+	now_ms = clock_now_ms();
 	return now_ms < delivery->trusted_until_ms && now_ms < delivery->permitted_until_ms &&
 	       clock_wall_ms() < delivery->facts.expires_at_ms;
 }
