@@ -13,8 +13,8 @@
 
 #define TICK_MS          50
 #define LEAD_TASK        "scheduler"
-#define LEAD_HOLD_MS     15000
 #define LEAD_MARGIN_MS   1000
+#define RENEW_LEAD       0 /* an interval: a third of the time that the lead holds */
 #define SWEEP_LIMIT      20000
 #define SWEEP_AGAIN_MS   500 /* the database gives a step away at most this often */
 #define HOUR_MS          3600000
@@ -70,7 +70,7 @@ static void add_lead_values(const struct housekeeping *housekeeping, struct pg_v
 {
 	pg_values_add_text(values, LEAD_TASK);
 	pg_values_add_text(values, text_string(&housekeeping->holder));
-	pg_values_add_int64(values, LEAD_HOLD_MS);
+	pg_values_add_int64(values, housekeeping->settings->lead_ms);
 }
 
 static void start_leading(struct housekeeping *housekeeping)
@@ -87,7 +87,7 @@ static void on_lead(struct housekeeping *housekeeping, const struct pg_rows *row
 {
 	bool led = leads(housekeeping);
 	bool granted = pg_rows_bool(rows, 0, 0);
-	int64_t until_ms = housekeeping->tasks[LEAD].asked_at_ms + LEAD_HOLD_MS - LEAD_MARGIN_MS;
+	int64_t until_ms = housekeeping->tasks[LEAD].asked_at_ms + housekeeping->settings->lead_ms - LEAD_MARGIN_MS;
 
 	housekeeping->lead_until_ms = granted ? until_ms : 0;
 	metrics_set(housekeeping->metrics, METER_LEADS, 0, granted);
@@ -144,7 +144,7 @@ static void ignore(struct housekeeping *housekeeping, const struct pg_rows *rows
 
 /* In this order when several are due. The runs are looked at before the leader first changes any. */
 static const struct chore chores[CHORES] = {
-	[LEAD] = {{"lead", "select delivery.lead($1, $2, $3)"}, 5000, false, add_lead_values, on_lead},
+	[LEAD] = {{"lead", "select delivery.lead($1, $2, $3)"}, RENEW_LEAD, false, add_lead_values, on_lead},
 	[WATCH_RUNS] = {{"watch_runs", RUN_LOG_STATEMENT}, HOUR_MS, true, NULL, on_watched},
 	[FOLLOW_WISHES] = {{"follow_wishes", "select delivery.follow_wishes()"}, 200, true, NULL, on_followed},
 	[FINISH_RUNS] = {{"finish_runs", "select delivery.finish_runs()"}, 500, true, NULL, on_finished},
@@ -181,7 +181,8 @@ static void ask(struct task *task, int64_t now_ms)
 		task->chore->add_values(housekeeping, &values);
 	task->asked = true;
 	task->asked_at_ms = now_ms;
-	task->due_ms = now_ms + task->chore->interval_ms;
+	task->due_ms = now_ms + (task->chore->interval_ms == RENEW_LEAD ? housekeeping->settings->lead_ms / 3
+									: task->chore->interval_ms);
 	database_ask(housekeeping->database, DATABASE_HOUSE, &task->chore->statement, &values, on_answer, task);
 	pg_values_release(&values);
 }

@@ -30,6 +30,9 @@ static const struct setting table[] = {
 		       "How many messages a lane holds at most, however fast it is."),
 	SETTING_NUMBER("POSTRIDER_ATTENTION_MS", "ms", &settings.attention_ms, 10000, 100, 3600000,
 		       "How long a delivery may be on its way before the sweeper looks at it."),
+	SETTING_NUMBER(
+		"POSTRIDER_LEAD_MS", "ms", &settings.lead_ms, 15000, 3000, 600000,
+		"How long a leading scheduler that disappeared still counts as leading: campaigns neither start nor end meanwhile."),
 	SETTING_NUMBER("POSTRIDER_DRAIN_MS", "ms", &settings.drain_ms, 5000, 0, 600000,
 		       "How long a stop waits for what is on its way to the broker."),
 };

@@ -24,6 +24,7 @@ struct scheduler_settings {
 	int64_t lane_seconds;
 	int64_t lane_max;
 	int64_t attention_ms;
+	int64_t lead_ms;
 	int64_t drain_ms;
 };
 
