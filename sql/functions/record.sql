@@ -2,8 +2,8 @@
 -- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
 -- delivery, claim token, attempt, new status, outcome (null: none was made), code, words, provider's id, reason, detail of the wait,
 -- wait in ms until the next look (null: settled), counts as failure, counts as not sent, duration in ms, fingerprint of the payload.
--- Only where the claim token is still the caller's does the delivery move; otherwise the result is kept as late evidence with the attempt, and an
--- `uncertain` delivery whose last attempt turns out accepted is settled as sent. Returns the number of deliveries moved.
+-- Only where the claim token is still the caller's does the delivery move; otherwise the result is kept as late evidence with the attempt
+-- (see delivery.settle_late). Returns the number of deliveries moved.
 create or replace function delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[],
   p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[],
   p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[],
@@ -71,42 +71,60 @@ end
 $$;
 comment on function delivery.record is 'Writes down what became of deliveries that a worker had.';
 
--- Late evidence: a delivery that ended `uncertain` is settled when its last attempt turns out accepted.
+-- Late evidence, of a worker whose lease had run out. The last attempt was accepted: it was sent, unless it is on its way again
+-- with another worker. It never began, or never left us: an `uncertain` delivery goes back to `planned`, and the attempt does
+-- not count as a failure.
 create or replace function delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[])
 returns void
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-declare
-  found_steps bigint[];
-  found_reasons text[];
 begin
   with told as (
-    select t.delivery_id, d.reason, t.provider_message_id
+    select d.delivery_id, d.run_step_id, d.attempt, d.status as was, coalesce(d.reason, '') as reason, t.provider_message_id,
+           t.outcome is not distinct from 'accepted' as is_sent
     from unnest(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids) as t (delivery_id, attempt, outcome, provider_message_id)
-    join delivery.delivery d on d.delivery_id = t.delivery_id and d.attempt = t.attempt and d.status = 'uncertain'
-    where t.outcome = 'accepted'
-    order by t.delivery_id
+    join delivery.delivery d on d.delivery_id = t.delivery_id and d.attempt = t.attempt
+    where (d.status = 'uncertain' and (t.outcome is null or t.outcome in ('accepted', 'not_sent')))
+       or (d.status in ('planned', 'queued') and t.outcome = 'accepted')
+    order by d.delivery_id
     for update of d
   ), moved as (
     update delivery.delivery d
-    set status = 'sent', reason = null, waiting_for = null, detail = null, next_at = null, settled_at = now(),
+    set status = (case when t.is_sent then 'sent' else 'planned' end)::delivery.delivery_status,
+        reason = null, detail = null,
+        waiting_for = case when not t.is_sent then 'its next attempt' end,
+        next_at = case when not t.is_sent then now() end,
+        settled_at = case when t.is_sent then now() end,
+        failures = case when t.is_sent then d.failures else greatest(d.failures - 1, 0) end,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id)
     from told t
-    where d.delivery_id = t.delivery_id and d.status = 'uncertain'
-    returning d.delivery_id, d.run_step_id, t.reason
+    where d.delivery_id = t.delivery_id and d.status = t.was and d.attempt = t.attempt
+    returning d.delivery_id, d.run_step_id, d.attempt, d.status, t.was, t.reason
+  ), corrected as (
+    update delivery.attempt a
+    set outcome = 'not_sent', code = null, words = 'The worker gave it back without having begun.', is_late = true
+    from moved m
+    where a.delivery_id = m.delivery_id and a.attempt = m.attempt and m.status = 'planned' and a.code = 'lease_expired'
   ), noted as (
     insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
-    select m.delivery_id, 'sent_after_all', now(), 'the worker''s late answer' from moved m
+    select m.delivery_id, 'sent_after_all', now(), 'the worker''s late answer' from moved m where m.status = 'sent'
   )
-  select array_agg(m.run_step_id), array_agg(m.reason) into found_steps, found_reasons from moved m;
-  for i in 1 .. coalesce(array_length(found_steps, 1), 0) loop
-    perform delivery.count_change(array[found_steps[i]], array[1::bigint], 'uncertain', found_reasons[i], 'sent', '');
-  end loop;
+  insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+  select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
+  from (
+    select m.run_step_id, m.was as status, case m.was when 'uncertain' then m.reason else '' end as reason, -1 as amount from moved m
+    union all
+    select m.run_step_id, m.status, '', 1 from moved m
+  ) n
+  group by 1, 2, 3
+  order by 1, 2, 3
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
 end
 $$;
-comment on function delivery.settle_late is 'Settles uncertain deliveries whose answer came after all.';
+comment on function delivery.settle_late is 'Settles deliveries whose answer came after their worker''s time was up.';
 
 -- The address will never work: the endpoint is switched off, the person is not.
 create or replace function delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[])
