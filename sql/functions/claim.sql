@@ -27,14 +27,16 @@ begin
   v_until := greatest(account.open_until, account.paused_until);
   -- After its pause an open breaker lets one delivery of the whole fleet through; the account's row decides which.
   if account.open_until <= now() then
+    select min(d.delivery_id) into v_probe from delivery.delivery d
+    join unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch) on d.delivery_id = x.delivery_id and d.epoch = x.epoch
+    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token);
     update delivery.provider_account a
-    set probe_delivery_id = (select min(d.delivery_id) from delivery.delivery d
-          join unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch) on d.delivery_id = x.delivery_id and d.epoch = x.epoch
-          where d.status = 'queued'),
-        probe_until = now() + p_lease_ms * interval '1 millisecond'
-    where a.provider_account_id = account.provider_account_id and a.open_until <= now()
-      and (a.probe_until is null or a.probe_until <= now())
-    returning a.probe_delivery_id into v_probe;
+    set probe_delivery_id = v_probe, probe_until = now() + p_lease_ms * interval '1 millisecond'
+    where a.provider_account_id = account.provider_account_id and a.open_until <= now() and v_probe is not null
+      and (a.probe_until is null or a.probe_until <= now() or a.probe_delivery_id = v_probe);
+    if not found then
+      v_probe := null;
+    end if;
     v_until := now() + interval '2 seconds';
   end if;
 
@@ -46,7 +48,8 @@ begin
            case
              when not account.is_active then 'account_off'
              when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
-             else marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, p.erased_at, r.address,
+             else marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at,
+                    case when p.contact_id is null then d.planned_at else p.erased_at end, r.address,
                     coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted,
                     coalesce(r.topic_denied, false), now())
            end as refusal,
@@ -58,7 +61,7 @@ begin
     join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
     join marketing.campaign c on c.campaign_id = cr.campaign_id
     left join marketing.topic t on t.topic_id = c.topic_id
-    join marketing.contact p on p.contact_id = d.contact_id
+    left join marketing.contact p on p.contact_id = d.contact_id
     cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
     where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
   ), moved as (
@@ -111,6 +114,13 @@ begin
     (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
+  -- A probe that may not be sent tries nothing: another one may.
+  if v_probe is not null then
+    update delivery.provider_account a set probe_delivery_id = null, probe_until = null
+    where a.provider_account_id = account.provider_account_id and a.probe_delivery_id = v_probe
+      and not exists (select from delivery.delivery d
+        where d.delivery_id = v_probe and d.status = 'sending' and d.claim_token = p_claim_token);
+  end if;
 end
 $$;
 comment on function delivery.claim is 'A worker takes deliveries to send them; consent, suppression, expiry and campaign status are asked here.';
@@ -126,8 +136,8 @@ set plan_cache_mode = force_generic_plan
 as $$
   select d.delivery_id,
          case when a.paused_until > now() then 'provider_paused' else
-         marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, p.erased_at, r.address, coalesce(r.suppressed, false),
-           coalesce(r.channel_denied, false), r.topic_granted, coalesce(r.topic_denied, false), now()) end
+         marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, case when p.contact_id is null then d.planned_at else p.erased_at end, r.address,
+           coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted, coalesce(r.topic_denied, false), now()) end
   from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
   join delivery.delivery d on d.delivery_id = asked.delivery_id and d.claim_token = asked.claim_token and d.status = 'sending'
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
@@ -136,7 +146,7 @@ as $$
   join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
   join marketing.campaign c on c.campaign_id = cr.campaign_id
   left join marketing.topic t on t.topic_id = c.topic_id
-  join marketing.contact p on p.contact_id = d.contact_id
+  left join marketing.contact p on p.contact_id = d.contact_id
   cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
 $$;
 comment on function delivery.recheck is 'Whether claimed deliveries may still be sent, for those that had to wait for a moment.';
