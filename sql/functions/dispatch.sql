@@ -1,9 +1,9 @@
 -- needs: partitions
 -- needs: count_moves
 -- Takes up to p_limit deliveries that are due on a lane: planned -> queued, epoch + 1. COMMIT, then publish them.
--- Shares the lane between runs by their campaigns' weights (deficit round robin with equal costs): nobody waits behind a large
--- campaign. Retries of a run come before its new deliveries. One scheduler at a time fills a lane; another one gets nothing
--- and does not wait.
+-- Shares the lane between runs by their campaigns' weights: nobody waits behind a large campaign. A share is rounded up or down at
+-- random so that over many calls each gets exactly its own, also where fewer are taken than there are runs. Retries of a run
+-- come before its new deliveries. One scheduler at a time fills a lane; another one gets nothing and does not wait.
 create or replace function delivery.dispatch(p_lane_id integer, p_limit integer)
 returns table (delivery_id bigint, epoch integer, expires_at_ms bigint)
 language plpgsql
@@ -15,9 +15,9 @@ as $$
 #variable_conflict use_column
 declare
   feed record;
-  weights_left bigint;
-  weights_all bigint;
   left_over integer;
+  budget integer;
+  rounding double precision;
   share integer;
   taken integer;
   upper_contact bigint;
@@ -41,16 +41,23 @@ begin
   if not found then
     return;
   end if;
+  -- Cursors move in these rows: taken in one order, the sweeper's.
+  perform from delivery.run_step rs
+  where rs.run_step_id in (select f.run_step_id from delivery.lane_feeds(p_lane_id) f)
+  order by rs.run_step_id for no key update;
   -- A second round hands out what the small ones left.
-  while left_over > 0 and took_any and round < 3 loop
+  while left_over > 0 and took_any and round < 4 loop
     round := round + 1;
     took_any := false;
-    select sum(f.weight) into weights_left from delivery.lane_feeds(p_lane_id) f;
-    weights_all := weights_left;
-    for feed in select f.* from delivery.lane_feeds(p_lane_id) f order by f.run_step_id loop
-      exit when left_over <= 0;
-      share := least(left_over, greatest(1, ceil(left_over::numeric * feed.weight / greatest(weights_left, 1))))::integer;
-      weights_left := weights_left - feed.weight;
+    budget := left_over;
+    rounding := random();
+    for feed in
+      select f.*, sum(f.weight) over () as weights, sum(f.weight) over (order by f.run_step_id) as weights_up_to
+      from delivery.lane_feeds(p_lane_id) f order by f.run_step_id
+    loop
+      share := floor(rounding + budget * feed.weights_up_to::double precision / feed.weights)
+             - floor(rounding + budget * (feed.weights_up_to - feed.weight)::double precision / feed.weights);
+      continue when share <= 0;
       low := delivery.first_id_of(feed.month);
       high := delivery.first_id_of(feed.month + 1);
 
