@@ -7,10 +7,12 @@ grant usage on schema delivery to postrider_scheduler, postrider_worker, postrid
 grant usage on schema marketing to postrider_scheduler, postrider_segment;
 grant usage on schema report to postrider_scheduler;
 
--- The segment's role reads one view; the function that runs conditions belongs to it.
+-- The segment's role reads one view; the functions that run conditions belong to it.
 grant select on marketing.segment_contact to postrider_segment;
 grant create on schema marketing to postrider_segment;
 alter function marketing.segment_page(text, bigint, integer) owner to postrider_segment;
+alter function marketing.segment_problem(text) owner to postrider_segment;
+alter function marketing.segment_try(text) owner to postrider_segment;
 revoke create on schema marketing from postrider_segment;
 
 grant execute on function marketing.segment_page(text, bigint, integer), delivery.runs_to_plan(integer),
