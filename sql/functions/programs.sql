@@ -60,16 +60,17 @@ declare
   first_at timestamptz;
   gap interval;
 begin
+  -- Whole microseconds, rounded up: never faster than the limit.
   update delivery.rate_limit r
-  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (interval '1 second' / r.per_second::double precision)
+  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond')
   where r.provider_account_id = p_provider_account_id
-  returning r.next_slot_at - p_wanted * (interval '1 second' / r.per_second::double precision), interval '1 second' / r.per_second::double precision
+  returning r.next_slot_at - p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond'), ceil(1000000 / r.per_second) * interval '1 microsecond'
   into first_at, gap;
   if not found then
     return query select 0::bigint, 0::bigint;
   else
     return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
-                        ceil(extract(epoch from gap) * 1000000)::bigint;
+                        (extract(epoch from gap) * 1000000)::bigint;
   end if;
 end
 $$;
