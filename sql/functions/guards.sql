@@ -1,3 +1,4 @@
+-- needs: segment
 -- Guards on what people edit. Each refusal says what to do instead.
 
 create or replace function marketing.guard_campaign()
@@ -10,6 +11,10 @@ begin
       raise exception 'A new campaign starts as a draft' using hint = 'Leave actual_status alone; set desired_status to running.';
     end if;
     return new;
+  end if;
+  if (new.actual_status, new.blocked_reason, new.eta) is distinct from (old.actual_status, old.blocked_reason, old.eta)
+     and not pg_has_role(current_user, (select t.relowner from pg_class t where t.oid = tg_relid), 'member') then
+    raise exception 'What campaign "%" does is written by the programs', old.name using hint = 'Set desired_status instead: running, paused or cancelled.';
   end if;
   if new.desired_status is distinct from old.desired_status then
     if old.desired_status = 'cancelled' then
@@ -52,13 +57,22 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  problem text;
 begin
   begin
-    perform count(*) from marketing.segment_page(new.condition, 9223372036854775806, 1);
-  exception when others then
-    raise exception 'The condition of segment "%" does not work: %', new.name, sqlerrm
-      using hint = 'It may use the columns of marketing.segment_contact only, for example: tier = ''gold'' and points > 1000';
+    problem := marketing.segment_problem(new.condition);
+    if problem is null then
+      perform marketing.segment_page(new.condition, 9223372036854775806, 1);
+    end if;
+  exception
+    when query_canceled then raise;
+    when others then problem := sqlerrm;
   end;
+  if problem is not null then
+    raise exception 'The condition of segment "%" does not work: %', new.name, problem
+      using hint = 'It may use the columns of marketing.segment_contact only, for example: tier = ''gold'' and points > 1000';
+  end if;
   return new;
 end
 $$;
