@@ -27,7 +27,6 @@ begin
     where r.ended_at is null and c.kind = 'broadcast'
     group by r.campaign_run_id, c.campaign_id
   loop
-    -- A paused campaign has told nobody that it is done, even when nothing is left.
     if (run.plan_ended_at is not null or run.close_as is not null) and run.open = 0 and run.uncertain = 0
        and delivery.cursors_at_end(run.campaign_run_id) then
       update delivery.campaign_run r set ended_at = now(), settled_count = run.audience where r.campaign_run_id = run.campaign_run_id;
@@ -50,6 +49,19 @@ begin
       where c.campaign_id = run.campaign_id;
     end if;
   end loop;
+  -- The month or the text of a standing campaign has changed: a newer run takes its messages. An hour is more than a message that is
+  -- just being accepted needs.
+  with done as (
+    update delivery.campaign_run r set ended_at = now()
+    from marketing.campaign c
+    where c.campaign_id = r.campaign_id and c.kind = 'standing' and r.ended_at is null
+      and exists (select from delivery.campaign_run newer
+        where newer.campaign_id = r.campaign_id and newer.campaign_run_id > r.campaign_run_id and newer.started_at < now() - interval '1 hour')
+      and 0 = (select coalesce(sum(t.amount), 0) from delivery.run_step rs join delivery.tally t using (run_step_id)
+        where rs.campaign_run_id = r.campaign_run_id and t.status in ('planned', 'queued', 'sending', 'uncertain'))
+    returning 1
+  )
+  select ended + count(*) into ended from done;
   return ended;
 end
 $$;
