@@ -119,6 +119,11 @@ begin
   get diagnostics more = row_count;
   changed := changed + more;
 
+  update marketing.campaign c set actual_status = 'draft', blocked_reason = null
+  where c.desired_status = 'draft' and c.actual_status = 'scheduled';
+  get diagnostics more = row_count;
+  changed := changed + more;
+
   -- A broadcast that never started has nothing to close.
   update marketing.campaign c set actual_status = 'cancelled', blocked_reason = null
   where c.desired_status = 'cancelled' and c.actual_status in ('draft', 'scheduled');
