@@ -36,13 +36,20 @@ begin
     end if;
   end if;
 
-  insert into marketing.campaign (name, kind, class, desired_status, actual_status, on_uncertain, expires_after, description)
-  values ('Transactional: ' || template_name, 'standing', 'transactional', 'running', 'running', 'resend', '1 hour',
-          'Holds the messages sent one at a time from template "' || template_name || '".')
-  on conflict (name) do nothing;
   select c.* into standing from marketing.campaign c where c.name = 'Transactional: ' || template_name;
-  insert into marketing.step (campaign_id, position, template_id) values (standing.campaign_id, 1, template.template_id)
-  on conflict do nothing;
+  if not found then
+    insert into marketing.campaign (name, kind, class, desired_status, actual_status, on_uncertain, expires_after, description)
+    values ('Transactional: ' || template_name, 'standing', 'transactional', 'running', 'running', 'resend', '1 hour',
+            'Holds the messages sent one at a time from template "' || template_name || '".')
+    on conflict (name) do nothing;
+    select c.* into standing from marketing.campaign c where c.name = 'Transactional: ' || template_name;
+    insert into marketing.step (campaign_id, position, template_id) values (standing.campaign_id, 1, template.template_id)
+    on conflict do nothing;
+  end if;
+  if standing.kind <> 'standing' then
+    raise exception 'Campaign "%" has the name under which messages from template "%" are kept', standing.name, template_name
+      using hint = 'Give that campaign another name.';
+  end if;
 
   select r.campaign_run_id, r.month, rs.run_step_id into run
   from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
@@ -147,7 +154,7 @@ begin
   if campaign.kind = 'broadcast' and not exists (
       select from delivery.campaign_run cr join delivery.run_step rs using (campaign_run_id)
       join delivery.delivery d on d.run_step_id = rs.run_step_id and d.contact_id = p_contact_id where cr.campaign_id = p_campaign_id) then
-    select exists (select from marketing.segment_page(sg.condition, p_contact_id - 1, 1) as page (contact_id) where page.contact_id = p_contact_id)
+    select exists (select from marketing.segment_page(format(E'contact_id = %s and (%s\n)', p_contact_id, sg.condition), p_contact_id - 1, 1))
     into belongs from marketing.segment sg where sg.segment_id = campaign.segment_id;
     if not coalesce(belongs, false) then
       return 'Not in the audience: the contact does not belong to the campaign''s segment. ' || answer;
