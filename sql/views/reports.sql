@@ -115,34 +115,53 @@ comment on column report.delivery.provider_message_id is 'The provider''s number
 comment on column report.delivery.campaign_run_id is 'Which run.';
 
 create or replace view report.stuck as
-select rs.campaign_run_id, c.name as campaign, rs.channel, d.status,
-       case
-         when c.desired_status = 'paused' then 'the campaign to be resumed'
-         when a.open_until > now() then format('account "%s", which does not work: %s', a.name, a.breaker_reason)
-         when a.paused_until > now() then format('account "%s", where the provider asked us to wait: %s', a.name, a.paused_reason)
-         when not a.is_active then format('account "%s" to be switched on', a.name)
-         when d.status = 'queued' and coalesce(l.consumer_count, 0) = 0 then format('a worker: nobody listens to %s', l.queue_name)
-         else coalesce(d.waiting_for, 'its turn')
-       end as waiting_for,
+-- What the sweeper has marked has a next_at, which an index finds; the rest is counted in the tally. No run is read as a whole.
+with step as (
+  select rs.campaign_run_id, rs.run_step_id, c.name as campaign, rs.channel, greatest(rs.swept_at, r.started_at) as swept_at, r.month, l.queue_name,
+         coalesce(l.consumer_count, 0) as consumer_count,
+         case
+           when c.desired_status = 'paused' then 'the campaign to be resumed'
+           when a.open_until > now() then format('account "%s", which does not work: %s', a.name, a.breaker_reason)
+           when a.paused_until > now() then format('account "%s", where the provider asked us to wait: %s', a.name, a.paused_reason)
+           when not a.is_active then format('account "%s" to be switched on', a.name)
+         end as obstacle
+  from delivery.campaign_run r
+  join delivery.run_step rs using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join delivery.lane l using (lane_id)
+  join delivery.provider_account a using (provider_account_id)
+  where r.ended_at is null
+)
+select s.campaign_run_id, s.campaign, s.channel, d.status,
+       coalesce(s.obstacle, case when d.status = 'queued' and s.consumer_count = 0 then format('a worker: nobody listens to %s', s.queue_name) end,
+         d.waiting_for, 'its turn') as waiting_for,
        count(*) as deliveries, min(d.next_at) as next_at, min(coalesce(d.queued_at, d.planned_at)) as oldest_since
-from delivery.campaign_run r
-join delivery.run_step rs using (campaign_run_id)
-join marketing.campaign c using (campaign_id)
-join delivery.lane l using (lane_id)
-join delivery.provider_account a using (provider_account_id)
-join delivery.delivery d on d.run_step_id = rs.run_step_id
-where r.ended_at is null and (d.status in ('queued', 'sending', 'uncertain') or (d.status = 'planned' and d.next_at is not null))
+from step s
+join delivery.delivery d on d.run_step_id = s.run_step_id and d.next_at is not null
+  and d.delivery_id >= s.month * 1000000000000 and d.delivery_id < (s.month + 1) * 1000000000000
+where (d.status in ('queued', 'sending') or (d.status = 'planned' and s.obstacle is null))
   and coalesce(d.queued_at, d.planned_at) < now() - interval '30 seconds'
-group by 1, 2, 3, 4, 5;
-comment on view report.stuck is 'Deliveries that have been on their way for more than half a minute, and what they wait for.';
+group by 1, 2, 3, 4, 5
+union all
+select s.campaign_run_id, s.campaign, s.channel, t.status,
+       case when t.status = 'uncertain' then 'the provider''s word, or a person''s decision'
+            else coalesce(s.obstacle, format('a scheduler: none has looked at it since %s UTC', to_char(s.swept_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))) end,
+       sum(t.amount)::bigint, null, null
+from step s
+join delivery.tally t using (run_step_id)
+where t.status = 'uncertain' or (t.status = 'planned' and s.obstacle is not null)
+  or (t.status in ('planned', 'queued', 'sending') and s.obstacle is null and s.swept_at < now() - interval '1 minute')
+group by s.campaign_run_id, s.campaign, s.channel, t.status, s.obstacle, s.swept_at
+having sum(t.amount) > 0;
+comment on view report.stuck is 'Deliveries that do not go on, and what they wait for.';
 comment on column report.stuck.campaign_run_id is 'Which run.';
 comment on column report.stuck.campaign is 'Which campaign.';
 comment on column report.stuck.channel is 'Which channel.';
 comment on column report.stuck.status is 'How far they are.';
 comment on column report.stuck.waiting_for is 'What they wait for.';
 comment on column report.stuck.deliveries is 'How many.';
-comment on column report.stuck.next_at is 'When the first of them is looked at again.';
-comment on column report.stuck.oldest_since is 'Since when the oldest has waited.';
+comment on column report.stuck.next_at is 'When the first of them is looked at again. Empty: when what they wait for happens.';
+comment on column report.stuck.oldest_since is 'Since when the oldest has waited, where that is known.';
 
 create or replace view report.lane as
 select l.queue_name, a.name as account, a.channel, l.class, l.ready_count, l.consumer_count, l.measured_at,
