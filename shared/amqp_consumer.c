@@ -9,6 +9,7 @@
 #include "shared/amqp_link.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
+#include "shared/failpoint.h"
 #include "shared/memory.h"
 #include "shared/text.h"
 
@@ -250,12 +251,18 @@ static bool send_acks(struct amqp_consumer *consumer, bool everything, struct er
 	struct amqp_session *session = amqp_link_session(consumer->link);
 	int64_t now_ms = clock_now_ms();
 	struct amqp_ack_order order;
+	bool sent = false;
 
 	while (amqp_ack_next(consumer->acks, now_ms, everything, &order)) {
 		if (!amqp_session_ack(session, order.tag, order.multiple, err))
 			return false;
+		sent = true;
 	}
-	return amqp_session_flush(session, err);
+	if (!amqp_session_flush(session, err))
+		return false;
+	if (sent)
+		FAILPOINT("after_ack");
+	return true;
 }
 
 static bool turn(void *context, bool *again, struct error *err)
