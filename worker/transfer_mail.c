@@ -114,11 +114,18 @@ static void relay_finish(struct relay *relay, struct provider_answer *answer, bo
 	text_release(&reply);
 }
 
+/* A relay that answers before it has heard all would take the rest of this message for the next one's. */
 static void relay_answer(struct relay *relay)
 {
 	struct provider_answer answer = {.progress = PROVIDER_ANSWERED, .status = relay->dialog.status};
+	bool has_heard_all = relay->dialog.output.length == 0;
 
-	relay_finish(relay, &answer, !relay->dialog.last);
+	relay_finish(relay, &answer, has_heard_all && !relay->dialog.last);
+}
+
+static bool relay_said_yes_too_early(const struct relay *relay)
+{
+	return relay->dialog.output.length > 0 && relay->dialog.status < 400;
 }
 
 static void relay_fail(struct relay *relay, const char *failure, const char *explanation)
@@ -164,28 +171,41 @@ static bool relay_send(struct relay *relay)
 	return true;
 }
 
-/* Reads once. False: the answer is given, or the relay gone. */
-static bool relay_receive(struct relay *relay)
+static void relay_end(struct relay *relay, enum smtp_progress progress)
 {
-	char bytes[RECEIVE_BYTES];
-	size_t received = 0;
-	CURLcode code = curl_easy_recv(relay->easy, bytes, sizeof(bytes), &received);
-	enum smtp_progress progress;
-
-	if (code == CURLE_AGAIN)
-		return true;
-	if (code != CURLE_OK || received == 0) {
-		relay_fail(relay, "reset", code ? curl_easy_strerror(code) : "The relay closed the connection.");
-		return false;
-	}
-	progress = smtp_dialog_read(&relay->dialog, bytes, received);
-	if (progress == SMTP_TALKING)
-		return relay_send(relay) && (received < sizeof(bytes) || relay_receive(relay));
 	if (progress == SMTP_BROKEN)
 		relay_fail(relay, "garbage", "The relay does not speak SMTP.");
+	else if (relay_said_yes_too_early(relay))
+		relay_fail(relay, "garbage", "The relay took the message before it had it.");
 	else
 		relay_answer(relay);
-	return false;
+}
+
+/* Reads all there is: what TLS has already taken from the socket wakes nobody. */
+static void relay_receive(struct relay *relay)
+{
+	char bytes[RECEIVE_BYTES];
+	size_t received = sizeof(bytes);
+
+	while (received == sizeof(bytes)) {
+		CURLcode code = curl_easy_recv(relay->easy, bytes, sizeof(bytes), &received);
+		enum smtp_progress progress;
+
+		if (code == CURLE_AGAIN)
+			return;
+		if (code != CURLE_OK || received == 0) {
+			relay_fail(relay, "reset",
+				   code ? curl_easy_strerror(code) : "The relay closed the connection.");
+			return;
+		}
+		progress = smtp_dialog_read(&relay->dialog, bytes, received);
+		if (progress != SMTP_TALKING) {
+			relay_end(relay, progress);
+			return;
+		}
+		if (!relay_send(relay))
+			return;
+	}
 }
 
 static void relay_leave_idle(struct relay *relay)

@@ -101,6 +101,20 @@ static const struct row rows[] = {
 		.last = true,
 	},
 	{
+		.when = "DATA is answered with a yes: the relay has no message, so it is no success",
+		.hello = PIPELINED,
+		.said = "250 ok\r\n250 ok\r\n250 ok\r\n",
+		.written = "MAIL FROM:<a@x> SIZE=4\r\nRCPT TO:<b@y>\r\nDATA\r\n",
+		.progress = SMTP_BROKEN,
+	},
+	{
+		.when = "a recipient is answered like DATA",
+		.hello = "250 mx\r\n",
+		.said = "250 ok\r\n354 go\r\n",
+		.written = "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\n",
+		.progress = SMTP_BROKEN,
+	},
+	{
 		.when = "what comes is not SMTP",
 		.hello = "250 mx\r\n",
 		.said = "HTTP/1.1 400 Bad Request\r\n",
@@ -244,13 +258,31 @@ static void endless_reply_line_is_broken(void **state)
 	provider_request_release(&request);
 }
 
+static void endless_reply_is_broken(void **state)
+{
+	struct provider_request request;
+	struct smtp_dialog dialog;
+	struct error err;
+	enum smtp_progress progress = SMTP_TALKING;
+
+	(void)state;
+	provider_request_init(&request);
+	smtp_dialog_init(&dialog);
+	set_request(&request, NULL, NULL);
+	assert_true(smtp_dialog_start(&dialog, &request, &err));
+	for (int i = 0; i < 100000 && progress == SMTP_TALKING; i++)
+		progress = smtp_dialog_read(&dialog, "250-\r\n", 6);
+	assert_int_equal(progress, SMTP_BROKEN);
+	smtp_dialog_release(&dialog);
+	provider_request_release(&request);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_row_in_one_piece),
-		cmocka_unit_test(every_row_byte_by_byte),
-		cmocka_unit_test(unsafe_addresses_are_not_sent),
-		cmocka_unit_test(endless_reply_line_is_broken),
+		cmocka_unit_test(every_row_in_one_piece),        cmocka_unit_test(every_row_byte_by_byte),
+		cmocka_unit_test(unsafe_addresses_are_not_sent), cmocka_unit_test(endless_reply_line_is_broken),
+		cmocka_unit_test(endless_reply_is_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

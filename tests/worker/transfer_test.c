@@ -680,6 +680,106 @@ static void mail_arrives_as_it_was(void **state)
 	transfer_pool_close(&pool);
 }
 
+/* -- a relay that answers before it was asked -- */
+
+static void say(int fd, const char *words)
+{
+	if (write(fd, words, strlen(words)) < 0)
+		_exit(1);
+}
+
+static void hear(int fd, const char *word)
+{
+	char heard[4096] = "";
+
+	for (size_t length = 0; length < sizeof(heard) - 1 && !strstr(heard, word);) {
+		ssize_t n = read(fd, heard + length, sizeof(heard) - 1 - length);
+		if (n <= 0)
+			return;
+		length += (size_t)n;
+	}
+}
+
+/* Says `answers` to its first pipelined transaction, all at once, and then only listens; further connections are
+ * served as they should be. */
+static void be_hasty_relay(int listener, const char *answers)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (bool first = true;; first = false) {
+		int fd = accept(listener, NULL, NULL);
+
+		say(fd, "220 hasty\r\n");
+		hear(fd, "\r\n");
+		say(fd, "250-hasty\r\n250 PIPELINING\r\n");
+		hear(fd, "DATA\r\n");
+		say(fd, first ? answers : "250 ok\r\n250 ok\r\n354 go\r\n");
+		hear(fd, "\r\n.\r\n");
+		if (!first)
+			say(fd, "250 taken\r\n");
+	}
+}
+
+static pid_t start_hasty_relay(const char *answers, int *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	pid_t pid;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	pid = fork();
+	if (pid == 0)
+		be_hasty_relay(listener, answers);
+	close(listener);
+	*port = ntohs(address.sin_port);
+	return pid;
+}
+
+struct hasty {
+	const char *when, *answers;
+	enum provider_progress progress;
+	int status;
+	const char *failure;
+};
+
+static void a_hasty_relay_gets_nobody_elses_mail(void **state)
+{
+	static const struct hasty hasty[] = {
+		{"it takes the message before it has it", "250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n",
+		 PROVIDER_NOT_WRITTEN, 0, "garbage"},
+		{"it refuses the message before it has it", "250 ok\r\n250 ok\r\n354 go\r\n552 too large\r\n",
+		 PROVIDER_ANSWERED, 552, ""},
+		{"it says yes to DATA", "250 ok\r\n250 ok\r\n250 ok\r\n", PROVIDER_NOT_WRITTEN, 0, "garbage"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(hasty); i++) {
+		struct provider_transport transport = {.connect_timeout_ms = PATIENT_MS, .timeout_ms = PATIENT_MS};
+		struct transfer_pool *pool = transfer_pool_open(base, &transport, 8);
+		int port;
+		pid_t pid = start_hasty_relay(hasty[i].answers, &port);
+
+		print_message("  when %s\n", hasty[i].when);
+		for (int n = 0; n < 2; n++) {
+			struct call call;
+
+			call_init(&call, pool, PROVIDER_SMTP, mail);
+			text_clear(&call.request.url);
+			text_addf(&call.request.url, "smtp://127.0.0.1:%d", port);
+			run(&call);
+			assert_int_equal(call.answer.progress, n == 0 ? hasty[i].progress : PROVIDER_ANSWERED);
+			assert_int_equal(call.answer.status, n == 0 ? hasty[i].status : 250);
+			assert_string_equal(text_string(&call.failure), n == 0 ? hasty[i].failure : "");
+			call_release(&call);
+		}
+		transfer_pool_close(&pool);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -693,6 +793,7 @@ int main(void)
 		cmocka_unit_test(slow_relay_holds_nobody_up),
 		cmocka_unit_test(closing_forgets_what_is_in_flight),
 		cmocka_unit_test(mail_arrives_as_it_was),
+		cmocka_unit_test(a_hasty_relay_gets_nobody_elses_mail),
 	};
 
 	return cmocka_run_group_tests(tests, start_sandbox, stop_sandbox);

@@ -149,6 +149,7 @@ bool smtp_dialog_start(struct smtp_dialog *dialog, const struct provider_request
 	text_clear(&dialog->line);
 	text_clear(&dialog->words);
 	text_clear(&dialog->reply);
+	dialog->reply_length = 0;
 	if (dialog->needs_reset) {
 		text_add(&dialog->output, "RSET\r\n");
 		await(dialog, SMTP_RSET);
@@ -181,6 +182,11 @@ static void refuse(struct smtp_dialog *dialog, enum smtp_command command, int co
 {
 	if (dialog->refused)
 		return;
+	/* A yes to what was not asked: nothing was taken, and taking it for a success would lose the message. */
+	if (code < 400) {
+		dialog->progress = SMTP_BROKEN;
+		return;
+	}
 	decide(dialog, command, code);
 	dialog->refused = true;
 	dialog->needs_reset = command != SMTP_MAIL;
@@ -244,7 +250,7 @@ static void take_reply(struct smtp_dialog *dialog, int code)
 		return;
 	}
 	on_reply(dialog, command, code);
-	if (dialog->awaited_next == dialog->awaited_count)
+	if (dialog->progress == SMTP_TALKING && dialog->awaited_next == dialog->awaited_count)
 		dialog->progress = SMTP_ANSWERED;
 }
 
@@ -266,7 +272,9 @@ static void take_line(struct smtp_dialog *dialog)
 	int code = parse_code(&dialog->line);
 	bool more = dialog->line.length > 3 && dialog->line.bytes[3] == '-';
 
-	if (code == 0 || !text_ok(&dialog->line) || dialog->awaited_next == dialog->awaited_count) {
+	dialog->reply_length += dialog->line.length + 1;
+	if (code == 0 || !text_ok(&dialog->line) || dialog->awaited_next == dialog->awaited_count ||
+	    dialog->reply_length > REPLY_MAX) {
 		dialog->progress = SMTP_BROKEN;
 		return;
 	}
@@ -280,6 +288,7 @@ static void take_line(struct smtp_dialog *dialog)
 		return;
 	take_reply(dialog, code);
 	text_clear(&dialog->words);
+	dialog->reply_length = 0;
 }
 
 enum smtp_progress smtp_dialog_read(struct smtp_dialog *dialog, const char *bytes, size_t length)

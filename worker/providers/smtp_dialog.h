@@ -35,7 +35,8 @@ struct smtp_dialog {
 	/* The rest is the dialog's own. */
 	const struct provider_request *request; /* borrowed until the answer */
 	struct text line;
-	struct text words; /* of the reply that is coming in */
+	struct text words;   /* of the reply that is coming in */
+	size_t reply_length; /* its bytes so far */
 	enum smtp_progress progress;
 	enum smtp_command awaited[8];
 	size_t awaited_count, awaited_next;
