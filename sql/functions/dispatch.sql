@@ -85,10 +85,11 @@ begin
       end if;
       continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor;
 
+      -- Of the month only the lower bound: with both the planner takes the month for few rows and reads all of its primary key.
       select max(p.contact_id) into upper_contact from (
         select d.contact_id from delivery.delivery d
         where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= feed.plan_cursor
-          and d.delivery_id >= low and d.delivery_id < high
+          and d.delivery_id >= low
         order by d.contact_id limit share
       ) p;
       if upper_contact is null then
@@ -99,7 +100,7 @@ begin
       update delivery.delivery d
       set status = 'queued', epoch = d.epoch + 1, queued_at = now()
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
-        and d.delivery_id >= low and d.delivery_id < high and d.status = 'planned' and d.next_at is null
+        and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
       returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
       get diagnostics taken = row_count;
       update delivery.run_step rs set dispatch_cursor = upper_contact where rs.run_step_id = feed.run_step_id;

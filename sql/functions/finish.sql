@@ -75,8 +75,8 @@ stable
 as $$
   select coalesce(bool_and(not exists (
     select from delivery.delivery d
-    where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.status = 'planned'
-      and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1))), true)
+    where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.contact_id <= r.plan_cursor
+      and d.status = 'planned' and d.delivery_id >= delivery.first_id_of(r.month))), true)
   from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id)
   where rs.campaign_run_id = p_campaign_run_id
 $$;

@@ -64,7 +64,7 @@ begin
     from (
       select d.contact_id, d.status, d.next_at from delivery.delivery d
       where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
-        and d.delivery_id >= low and d.delivery_id < high
+        and d.delivery_id >= low
       order by d.contact_id limit p_limit
     ) w;
     seen_upto := coalesce(seen_upto, p_to);
@@ -95,7 +95,7 @@ begin
   from (
     select s.delivery_id, s.epoch from delivery.delivery s
     where s.run_step_id = p_run_step_id and s.contact_id > p_from and s.contact_id <= p_to
-      and s.delivery_id >= low and s.delivery_id < high
+      and s.delivery_id >= low
       and s.status in ('planned', 'queued', 'sending') and s.next_at is null
       and coalesce(s.queued_at, s.planned_at) < now() - p_attention_ms * interval '1 millisecond'
     order by s.contact_id limit p_limit
@@ -237,22 +237,24 @@ declare
   high bigint := delivery.first_id_of(p_month + 1);
   why text := case p_as when 'cancelled' then 'campaign_cancelled' else 'too_late' end;
   from_contact bigint;
+  planned_upto bigint;
   to_contact bigint;
   closed bigint := 0;
   was_queued bigint;
   was_planned bigint;
 begin
-  select rs.dispatch_cursor into from_contact from delivery.run_step rs where rs.run_step_id = p_run_step_id;
+  select rs.dispatch_cursor, r.plan_cursor into from_contact, planned_upto
+  from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id) where rs.run_step_id = p_run_step_id;
   select max(p.contact_id) into to_contact from (
     select d.contact_id from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.contact_id > from_contact and d.delivery_id >= low and d.delivery_id < high
+    where d.run_step_id = p_run_step_id and d.contact_id > from_contact and d.contact_id <= planned_upto and d.delivery_id >= low
     order by d.contact_id limit p_limit
   ) p;
   if to_contact is not null then
     update delivery.delivery d
     set status = p_as, reason = why, waiting_for = null, settled_at = now()
     where d.run_step_id = p_run_step_id and d.contact_id > from_contact and d.contact_id <= to_contact
-      and d.delivery_id >= low and d.delivery_id < high and d.status = 'planned' and d.next_at is null;
+      and d.delivery_id >= low and d.status = 'planned' and d.next_at is null;
     get diagnostics closed = row_count;
     update delivery.run_step rs set dispatch_cursor = to_contact where rs.run_step_id = p_run_step_id;
   end if;
