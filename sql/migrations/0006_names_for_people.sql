@@ -9,11 +9,11 @@ alter index marketing.consent_once rename to "One answer per contact, channel an
 alter index marketing.suppression_once rename to "An address is on the list once";
 alter table marketing.segment rename constraint segment_name_key to "Two segments cannot have the same name";
 alter table marketing.template rename constraint template_name_key to "Two templates cannot have the same name";
-alter table marketing.template_version rename constraint template_version_template_id_fkey to "The template of a version must exist, and stays while it has versions";
+alter table marketing.template_version rename constraint template_version_template_id_fkey to "A version needs a template, which then stays";
 alter table marketing.campaign rename constraint campaign_name_key to "Two campaigns cannot have the same name";
-alter table marketing.campaign rename constraint campaign_segment_id_fkey to "The segment of a campaign must exist, and stays while it is used";
-alter table marketing.campaign rename constraint campaign_topic_id_fkey to "The topic of a campaign must exist, and stays while it is used";
-alter table marketing.step rename constraint step_template_id_fkey to "The template of a step must exist, and stays while it is used";
+alter table marketing.campaign rename constraint campaign_segment_id_fkey to "A campaign needs an existing segment, which then stays";
+alter table marketing.campaign rename constraint campaign_topic_id_fkey to "A campaign needs an existing topic, which then stays";
+alter table marketing.step rename constraint step_template_id_fkey to "A step needs an existing template, which then stays";
 alter table marketing.step rename constraint step_campaign_id_fkey to "The campaign of a step must exist";
 alter table delivery.provider_account rename constraint provider_account_name_key to "Two accounts cannot have the same name";
 alter table delivery.provider_account rename constraint provider_account_driver_fkey to "The driver must be one that delivery.provider lists";
@@ -22,6 +22,10 @@ alter table delivery.lane rename constraint lane_provider_account_id_fkey to "An
 alter table delivery.campaign_run rename constraint campaign_run_campaign_id_fkey to "A campaign that has run stays, with what it sent";
 alter table delivery.run_step rename constraint run_step_step_id_fkey to "A step that has run stays, with what it sent";
 alter table delivery.run_step rename constraint run_step_template_version_id_fkey to "A text that has been sent stays";
+
+alter table delivery.lane_pulse rename constraint lane_pulse_lane_id_fkey to "The lane of a pulse must exist";
+alter table delivery.run_step rename constraint run_step_campaign_run_id_fkey to "The run of a step must exist";
+alter table delivery.run_step rename constraint run_step_lane_id_fkey to "The lane of a step must exist";
 
 -- Keys and the sequences behind them all mean the same.
 do $$
