@@ -197,6 +197,12 @@ class Engine:
 
   # --- waiting and looking ---
 
+  def hurry(self):
+    """What waits for its next attempt, or for an account to be tried again, need not wait: for tests of what follows."""
+    self.stack.psql("""
+      update delivery.delivery set next_at = now() where status = 'planned' and next_at > now();
+      update delivery.provider_account set open_until = least(open_until, now()), paused_until = least(paused_until, now());""")
+
   def status_of(self, campaign):
     return self.stack.value(f"select actual_status from marketing.campaign where campaign_id = {campaign}")
 
@@ -270,7 +276,7 @@ class Engine:
   def _show_logs(self):
     for program in self.programs():
       with open(program.log, encoding="utf-8", errors="replace") as lines:
-        tail = lines.readlines()[-8:]
+        tail = lines.read().splitlines()[-8:]
       print(f"--- {program.log} (exit code {program.exit_code})", *tail, sep="\n", file=sys.stderr)
 
 
