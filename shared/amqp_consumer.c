@@ -315,13 +315,29 @@ static void away(void *context)
 	take_requests(context);
 }
 
+/* Inside the broker a channel keeps acknowledgements back while a quorum queue is busy, sends them when it hears from the
+ * queue and forgets them when it closes: the first visit makes it hear, the second makes it send. */
+static bool visit_queues(struct amqp_consumer *consumer, struct error *err)
+{
+	for (int round = 0; round < 2; round++) {
+		for (struct subscription *each = consumer->subscriptions; each; each = each->next) {
+			if (!amqp_topology_visit(amqp_link_session(consumer->link), each->queue, err))
+				return false;
+		}
+	}
+	return true;
+}
+
 static void finish(void *context)
 {
 	struct amqp_consumer *consumer = context;
 	struct error ignored;
 
+	consumer->stop_asked = true;
 	take_requests(consumer);
-	(void)!send_acks(consumer, true, &ignored);
+	/* What cannot be delivered now comes to another consumer, at the latest when this connection ends. */
+	(void)(cancel_all(consumer, &ignored) && send_acks(consumer, true, &ignored) &&
+	       visit_queues(consumer, &ignored));
 }
 
 /* ---- the loop ---- */

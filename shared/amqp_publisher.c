@@ -11,6 +11,7 @@
 
 #define BATCH               256 /* publishes for one write */
 #define DECLARE_INTERVAL_MS 1000
+#define CONFIRM_LIMIT_MS    60000 /* a queue without a leader confirms nothing and says nothing */
 #define BLOCKED_LIMIT_MS    30000
 #define ANSWER_LIMIT_MS     10000 /* for a declaration */
 #define WINDOW_SPAN         4     /* the newest publish may be this many windows ahead of the oldest unconfirmed */
@@ -55,6 +56,7 @@ struct amqp_publisher {
 	/* The thread's. */
 	struct amqp_window *window;
 	struct amqp_lanes *lanes;
+	int64_t now_ms; /* of this turn */
 	int64_t declare_at_ms;
 	int64_t heard_at_ms; /* an answer to a declaration, or nothing was asked */
 };
@@ -164,7 +166,7 @@ static bool publish(struct amqp_publisher *publisher, const struct message *mess
 		return true;
 	}
 	size_t length = message_encode(message, body);
-	amqp_window_add(publisher->window, message->delivery_id, message->epoch, message->lane_id);
+	amqp_window_add(publisher->window, message->delivery_id, message->epoch, message->lane_id, publisher->now_ms);
 	return amqp_session_publish(amqp_link_session(publisher->link), AMQP_JOBS_EXCHANGE, queue, body, length, err);
 }
 
@@ -191,15 +193,15 @@ static bool take_requests(struct amqp_publisher *publisher, size_t *taken, struc
 	return true;
 }
 
-/* Asking a blocked broker would only wait. */
-static bool declare_when_due(struct amqp_publisher *publisher, struct error *err)
+/* Once a second: asks for the depths, and gives up confirms that have not come. A blocked broker is spared both. */
+static bool keep_watch(struct amqp_publisher *publisher, struct error *err)
 {
 	struct amqp_session *session = amqp_link_session(publisher->link);
-	int64_t now_ms = clock_now_ms();
 
-	if (now_ms < publisher->declare_at_ms || amqp_session_is_blocked(session))
+	if (publisher->now_ms < publisher->declare_at_ms || amqp_session_is_blocked(session))
 		return true;
-	publisher->declare_at_ms = now_ms + DECLARE_INTERVAL_MS;
+	publisher->declare_at_ms = publisher->now_ms + DECLARE_INTERVAL_MS;
+	amqp_window_expire(publisher->window, publisher->now_ms - CONFIRM_LIMIT_MS);
 	return amqp_lanes_declare_all(publisher->lanes, session, err);
 }
 
@@ -223,6 +225,7 @@ static bool turn(void *context, bool *again, struct error *err)
 	struct amqp_session *session = amqp_link_session(publisher->link);
 	size_t taken;
 
+	publisher->now_ms = clock_now_ms();
 	if (!take_requests(publisher, &taken, err))
 		return false;
 	if (taken > 0)
@@ -232,7 +235,7 @@ static bool turn(void *context, bool *again, struct error *err)
 	if (taken > 0)
 		FAILPOINT("after_publish");
 	*again = taken == BATCH;
-	return declare_when_due(publisher, err) && amqp_session_read(session, err) && is_answered(publisher, err);
+	return keep_watch(publisher, err) && amqp_session_read(session, err) && is_answered(publisher, err);
 }
 
 static bool greet(void *context, struct error *err)
@@ -243,11 +246,11 @@ static bool greet(void *context, struct error *err)
 	amqp_method_t answer;
 
 	publisher->declare_at_ms = 0;
-	publisher->heard_at_ms = clock_now_ms();
+	publisher->now_ms = publisher->heard_at_ms = clock_now_ms();
 	if (!amqp_topology_declare(session, err) ||
 	    !amqp_session_call(session, AMQP_CONFIRM_SELECT_METHOD, &request, AMQP_CONFIRM_SELECT_OK_METHOD, &answer,
 			       err) ||
-	    !declare_when_due(publisher, err))
+	    !keep_watch(publisher, err))
 		return false;
 	report_state(publisher, REPORT_READY, "", "");
 	return true;

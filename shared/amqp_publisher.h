@@ -7,7 +7,7 @@
  *   CONFIRMED  the broker has it
  *   RETURNED   no queue took it (the return comes before the confirm and is tracked)
  *   REFUSED    the broker said nack
- *   LOST       the connection ended before the confirm: it may or may not be there
+ *   LOST       the connection ended, or 60 s passed, before the confirm: it may or may not be there
  *
  * While the broker blocks (memory or disk alarm) or is away, free_slots() is 0 and changed() tells
  * why; nothing is queued beyond the window. It reconnects by itself with full jitter, 0.2 to 30 s.

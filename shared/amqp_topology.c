@@ -112,6 +112,15 @@ bool amqp_topology_declare_lane(struct amqp_session *session, const char *queue,
 	return true;
 }
 
+bool amqp_topology_visit(struct amqp_session *session, const char *queue, struct error *err)
+{
+	amqp_queue_declare_t request = lane_request(queue, true, amqp_empty_table);
+	amqp_method_t answer;
+
+	return amqp_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &request, AMQP_QUEUE_DECLARE_OK_METHOD, &answer,
+				 err);
+}
+
 bool amqp_topology_send_lane(struct amqp_session *session, const char *queue, bool as_it_is, struct error *err)
 {
 	amqp_table_entry_t entries[] = LANE_ARGUMENTS;

@@ -7,6 +7,7 @@
 enum slot_state { SLOT_FREE, SLOT_OPEN, SLOT_RETURNED };
 
 struct slot {
+	int64_t added_at_ms;
 	int64_t delivery_id;
 	int32_t epoch;
 	int32_t lane_id;
@@ -63,9 +64,9 @@ size_t amqp_window_open_count(const struct amqp_window *window)
 	return window->open;
 }
 
-void amqp_window_add(struct amqp_window *window, int64_t delivery_id, int32_t epoch, int32_t lane_id)
+void amqp_window_add(struct amqp_window *window, int64_t delivery_id, int32_t epoch, int32_t lane_id, int64_t now_ms)
 {
-	*slot_of(window, window->next++) = (struct slot){delivery_id, epoch, lane_id, SLOT_OPEN};
+	*slot_of(window, window->next++) = (struct slot){now_ms, delivery_id, epoch, lane_id, SLOT_OPEN};
 	window->open++;
 }
 
@@ -116,6 +117,16 @@ void amqp_window_settle(struct amqp_window *window, uint64_t tag, bool multiple,
 		settle_slot(window, slot_of(window, each), verdict);
 	while (window->oldest < window->next && slot_of(window, window->oldest)->state == SLOT_FREE)
 		window->oldest++;
+}
+
+void amqp_window_expire(struct amqp_window *window, int64_t added_before_ms)
+{
+	for (; window->oldest < window->next; window->oldest++) {
+		struct slot *slot = slot_of(window, window->oldest);
+		if (slot->state != SLOT_FREE && slot->added_at_ms >= added_before_ms)
+			return;
+		settle_slot(window, slot, AMQP_LOST);
+	}
 }
 
 void amqp_window_lose(struct amqp_window *window)

@@ -20,11 +20,13 @@ bool amqp_window_is_full(const struct amqp_window *window);
 size_t amqp_window_open_count(const struct amqp_window *window);
 
 /* The next number is this one's. The window must not be full. */
-void amqp_window_add(struct amqp_window *window, int64_t delivery_id, int32_t epoch, int32_t lane_id);
+void amqp_window_add(struct amqp_window *window, int64_t delivery_id, int32_t epoch, int32_t lane_id, int64_t now_ms);
 /* False when nothing like it is open. */
 bool amqp_window_mark_returned(struct amqp_window *window, int64_t delivery_id, int32_t epoch);
 /* Calls settled() for each open one; a returned one becomes AMQP_RETURNED instead of the verdict. */
 void amqp_window_settle(struct amqp_window *window, uint64_t tag, bool multiple, enum amqp_verdict verdict);
+/* What was added before this moment is AMQP_LOST; a confirm that comes later is ignored. */
+void amqp_window_expire(struct amqp_window *window, int64_t added_before_ms);
 /* Everything open is AMQP_LOST; numbers start again at 1. */
 void amqp_window_lose(struct amqp_window *window);
 

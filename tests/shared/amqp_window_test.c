@@ -46,7 +46,8 @@ static void step(struct amqp_window *window, char what, unsigned number, int64_t
 	switch (what) {
 	case '+':
 		assert_false(amqp_window_is_full(window));
-		amqp_window_add(window, ++*published, 1, 7);
+		++*published;
+		amqp_window_add(window, *published, 1, 7, *published);
 		break;
 	case 'r':
 		amqp_window_mark_returned(window, number, 1);
@@ -58,6 +59,9 @@ static void step(struct amqp_window *window, char what, unsigned number, int64_t
 	case 'n':
 	case 'N':
 		amqp_window_settle(window, number, what == 'N', AMQP_REFUSED);
+		break;
+	case 'e':
+		amqp_window_expire(window, number);
 		break;
 	case 'x':
 		amqp_window_lose(window);
@@ -99,7 +103,7 @@ static void is_full_while_the_oldest_is_open(void **state)
 	text_init(&receipts, 1000);
 	window = amqp_window_new(3, write_receipt, &receipts);
 	for (int64_t id = 1; id <= 4; id++)
-		amqp_window_add(window, id, 1, 7);
+		amqp_window_add(window, id, 1, 7, id);
 	assert_true(amqp_window_is_full(window));
 	amqp_window_settle(window, 3, false, AMQP_CONFIRMED);
 	assert_true(amqp_window_is_full(window));
