@@ -65,7 +65,7 @@ CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETU
   where r.campaign_run_id = p_campaign_run_id and c.campaign_id = r.campaign_id
 $$;
 COMMENT ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) IS 'Pauses the campaign of a run and says why.';
-CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_at_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
+CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_in_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -163,7 +163,7 @@ begin
     select p_lane_id, pg_backend_pid() % 32, max(m.queued_at) from moved m having count(*) > 0
     on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
   )
-  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at) * 1000)::bigint,
+  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at - now()) * 1000)::bigint,
     (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;

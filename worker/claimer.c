@@ -33,7 +33,7 @@ struct claimer {
 
 static const struct pg_statement claim_statement = {
 	.name = "claim",
-	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_at_ms, planned_at_ms, "
+	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_in_ms, planned_at_ms, "
 	       "contact_id, contact_point_id, points, was_uncertain, address, member_no, first_name, last_name, "
 	       "language, time_zone, tier, profile, data from delivery.claim($1, $2, $3, $4, $5, $6)",
 };
@@ -45,7 +45,7 @@ enum claim_column {
 	COLUMN_FAILURES,
 	COLUMN_NOT_SENT,
 	COLUMN_RUN_STEP_ID,
-	COLUMN_EXPIRES_AT_MS,
+	COLUMN_EXPIRES_IN_MS,
 	COLUMN_PLANNED_AT_MS,
 	COLUMN_CONTACT_ID,
 	COLUMN_CONTACT_POINT_ID,
@@ -139,7 +139,7 @@ static void read_facts(struct claimer *claimer, struct delivery *delivery, const
 	facts->failures = (int32_t)pg_rows_int64(rows, row, COLUMN_FAILURES);
 	facts->not_sent = (int32_t)pg_rows_int64(rows, row, COLUMN_NOT_SENT);
 	facts->was_uncertain = pg_rows_bool(rows, row, COLUMN_WAS_UNCERTAIN);
-	facts->expires_at_ms = pg_rows_int64(rows, row, COLUMN_EXPIRES_AT_MS);
+	facts->expires_at_ms = claimer->asked_at_ms + pg_rows_int64(rows, row, COLUMN_EXPIRES_IN_MS);
 	facts->planned_at_ms = pg_rows_int64(rows, row, COLUMN_PLANNED_AT_MS);
 	facts->contact_id = pg_rows_int64(rows, row, COLUMN_CONTACT_ID);
 	facts->contact_point_id = pg_rows_int64(rows, row, COLUMN_CONTACT_POINT_ID);

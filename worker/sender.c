@@ -132,7 +132,7 @@ static struct retry_decision decide(const struct delivery *delivery, const struc
 		.not_sent = delivery->facts.not_sent,
 		.earlier_uncertain = delivery->facts.was_uncertain,
 		.retry_after_ms = outcome->retry_after_ms,
-		.now_ms = clock_wall_ms(),
+		.now_ms = clock_now_ms(),
 		.expires_at_ms = delivery->facts.expires_at_ms,
 		.random = backoff_random(),
 	};
@@ -239,7 +239,7 @@ static bool fence(void *context)
 	FAILPOINT("fence"); /* before the clock is read: a process that stops here must see that its time is over */
 	now_ms = clock_now_ms();
 	return now_ms < delivery->trusted_until_ms && now_ms < delivery->permitted_until_ms &&
-	       clock_wall_ms() < delivery->facts.expires_at_ms;
+	       now_ms < delivery->facts.expires_at_ms;
 }
 
 static bool render(struct sender *sender, struct delivery *delivery)
