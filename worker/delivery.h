@@ -32,11 +32,11 @@ struct delivery_facts {
 	const char *address, *member_no, *first_name, *last_name, *language, *time_zone, *tier;
 	const char *profile, *data; /* JSON */
 	int64_t points, contact_id, contact_point_id;
-	int64_t expires_at_ms; /* clock_now_ms(): the wall clock may step */
-	int64_t planned_at_ms; /* wall clock, for dates that people see */
-	int32_t attempt;                      /* this one; 1 for the first */
-	int32_t failures, not_sent;           /* of the attempts before */
-	bool was_uncertain;                   /* one of them may have arrived */
+	int64_t expires_at_ms;      /* clock_now_ms(): the wall clock may step */
+	int64_t planned_at_ms;      /* wall clock, for dates that people see */
+	int32_t attempt;            /* this one; 1 for the first */
+	int32_t failures, not_sent; /* of the attempts before */
+	bool was_uncertain;         /* one of them may have arrived */
 };
 
 struct delivery {
