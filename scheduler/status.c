@@ -24,6 +24,7 @@ enum {
 	CAMPAIGN_BLOCKED,
 	CAMPAIGN_HAS_ENDED
 };
+enum { WAITING_NAME, WAITING_STATUS, WAITING_SEND_AT, WAITING_BLOCKED };
 enum { LANE_QUEUE, LANE_READY, LANE_CONSUMERS, LANE_STATE };
 enum { STUCK_CAMPAIGN, STUCK_CHANNEL, STUCK_STATUS, STUCK_DELIVERIES, STUCK_WAITING_FOR, STUCK_SECONDS };
 
@@ -40,6 +41,8 @@ static const struct column campaign_columns[] = {
 	{"per_second", COLUMN_NUMBER},   {"seconds_left", COLUMN_NUMBER}, {"is_still_planning", COLUMN_SWITCH},
 	{"blocked_reason", COLUMN_TEXT}, {"has_ended", COLUMN_SWITCH},
 };
+static const struct column waiting_columns[] = {
+	{"campaign", COLUMN_TEXT}, {"status", COLUMN_TEXT}, {"send_at", COLUMN_TEXT}, {"blocked_reason", COLUMN_TEXT}};
 static const struct column lane_columns[] = {
 	{"queue", COLUMN_TEXT}, {"ready", COLUMN_NUMBER}, {"workers", COLUMN_NUMBER}, {"state", COLUMN_TEXT}};
 static const struct column stuck_columns[] = {
@@ -128,6 +131,19 @@ static void add_campaign(struct text *text, const struct pg_rows *rows, size_t r
 	}
 }
 
+static void add_waiting(struct text *text, const struct pg_rows *rows, size_t row)
+{
+	text_add(text, "  ");
+	add_name(text, column_text(rows, row, WAITING_NAME));
+	if (!pg_rows_is_null(rows, row, WAITING_BLOCKED)) {
+		text_add(text, ": ");
+		add_name(text, column_text(rows, row, WAITING_BLOCKED));
+	} else if (!pg_rows_is_null(rows, row, WAITING_SEND_AT)) {
+		text_addf(text, "  at %s", column_text(rows, row, WAITING_SEND_AT));
+	}
+	text_add_char(text, '\n');
+}
+
 static void add_lane(struct text *text, const struct pg_rows *rows, size_t row)
 {
 	text_add(text, "  ");
@@ -157,6 +173,9 @@ static const struct part parts[] = {
 	 "ended_at is not null from report.run_progress "
 	 "where ended_at is null or ended_at > now() - interval '1 hour' order by campaign_run_id desc limit 100",
 	 campaign_columns, ARRAY_LENGTH(campaign_columns), add_campaign, "  none in the last hour\n"},
+	{"not_started",
+	 "select campaign, status, send_at, blocked_reason from report.not_started order by campaign_id limit 50",
+	 waiting_columns, ARRAY_LENGTH(waiting_columns), add_waiting, NULL},
 	{"lanes", "select queue_name, ready_count, consumer_count, state from report.lane order by queue_name",
 	 lane_columns, ARRAY_LENGTH(lane_columns), add_lane, "  none yet\n"},
 	{"stuck",

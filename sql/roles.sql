@@ -22,7 +22,7 @@ grant execute on function marketing.segment_page(text, bigint, integer), deliver
   delivery.month_of(timestamptz), delivery.lanes(),
   delivery.note_dead_letter(text, text, text, bigint, integer), delivery.lead(text, text, bigint), delivery.resign(text, text)
   to postrider_scheduler;
-grant select on report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
+grant select on report.not_started, report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
 
 grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), delivery.note_template_problem(bigint, text),
   delivery.claim(text, integer, bigint, bigint, bigint[], integer[]), delivery.recheck(bigint[], bigint[]),

@@ -2373,6 +2373,20 @@ COMMENT ON COLUMN report.lane.ready_count IS 'Messages waiting.';
 COMMENT ON COLUMN report.lane.consumer_count IS 'Workers listening.';
 COMMENT ON COLUMN report.lane.measured_at IS 'When that was looked at.';
 COMMENT ON COLUMN report.lane.state IS 'Whether the account works.';
+CREATE VIEW report.not_started AS
+ SELECT c.campaign_id,
+    c.name AS campaign,
+    c.actual_status AS status,
+    c.send_at,
+    c.blocked_reason
+   FROM marketing.campaign c
+  WHERE ((c.kind = 'broadcast'::text) AND (c.desired_status = 'running'::text) AND (c.actual_status = ANY (ARRAY['draft'::text, 'scheduled'::text])));
+COMMENT ON VIEW report.not_started IS 'Campaigns that somebody started and that do not run yet, and why.';
+COMMENT ON COLUMN report.not_started.campaign_id IS 'Which campaign.';
+COMMENT ON COLUMN report.not_started.campaign IS 'Its name.';
+COMMENT ON COLUMN report.not_started.status IS 'scheduled: waits for its time. draft: something stands in its way.';
+COMMENT ON COLUMN report.not_started.send_at IS 'When it may begin.';
+COMMENT ON COLUMN report.not_started.blocked_reason IS 'What stands in its way, and what to do.';
 CREATE VIEW report.run_ledger AS
  SELECT r.campaign_run_id,
     c.campaign_id,
@@ -2877,6 +2891,10 @@ GRANT SELECT ON TABLE report.lane TO postrider_scheduler;
 GRANT SELECT ON TABLE report.lane TO postrider_marketer;
 GRANT SELECT ON TABLE report.lane TO postrider_analyst;
 GRANT SELECT ON TABLE report.lane TO postrider_ops;
+GRANT SELECT ON TABLE report.not_started TO postrider_scheduler;
+GRANT SELECT ON TABLE report.not_started TO postrider_marketer;
+GRANT SELECT ON TABLE report.not_started TO postrider_analyst;
+GRANT SELECT ON TABLE report.not_started TO postrider_ops;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_scheduler;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_marketer;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_analyst;
