@@ -119,5 +119,5 @@ create or replace trigger note_consent_update after update on marketing.consent
   referencing new table as new_rows for each statement execute function marketing.note_consent();
 create or replace trigger note_consent_delete after delete on marketing.consent
   referencing old table as old_rows for each statement execute function marketing.note_consent();
-create or replace trigger guard_consent_event before update or delete on marketing.consent_event
+create or replace trigger guard_consent_event before update or delete or truncate on marketing.consent_event
   for each statement execute function marketing.guard_consent_event();
