@@ -40,7 +40,8 @@ THINGS = """  insert into marketing.topic (topic_id, name, needs_opt_in) values 
     (1, 'relay', 'smtp', 'email'), (2, 'app', 'webhook', 'in_app');
   select setval(pg_get_serial_sequence('marketing.' || t, t || '_id'), 1000)
   from unnest('{topic,segment,template,template_version}'::text[]) t;
-  select setval(pg_get_serial_sequence('marketing.contact', 'contact_id'), 10000000);
+  select setval(pg_get_serial_sequence('marketing.contact', 'contact_id'), 10000000),
+         setval(pg_get_serial_sequence('delivery.provider_account', 'provider_account_id'), 1000);
 """
 
 PEOPLE = """
