@@ -26,8 +26,8 @@ static void check_refused(const char *json, size_t length)
 {
 	json_t *tree = json_loadb(json, length, JSON_ALLOW_NUL, NULL);
 
-	/* jansson goes deeper than we do. */
-	if (json_is_object(tree) && length < 128)
+	/* jansson goes deeper than we do, and overlooks a NUL behind a number, which is no JSON. */
+	if (json_is_object(tree) && length < 128 && memchr(json, '\0', length) == NULL)
 		abort();
 	json_decref(tree);
 }
