@@ -3,11 +3,11 @@
  * Owns a thread and a connection. Jobs come to the loop in batches; each must be settled once, in any order.
  * Settled jobs are acknowledged together up to the low-water mark of delivery tags (multiple = 1) when 10 % of the
  * prefetch are settled or 20 ms have passed; what waits more than 200 ms behind an unfinished one is
- * acknowledged singly. A tag belongs to one connection: settling a job of an earlier connection (session number
+ * acknowledged singly, and so is the oldest when half of the prefetch waits so. A tag belongs to one connection: settling a job of an earlier connection (session number
  * differs) does nothing, the broker has already given it to somebody else.
  *
  * A cancelled consumer (queue deleted) is subscribed again: the queue is declared first. Reconnects by
- * itself with full jitter, 0.2 to 30 s. A connection over which nothing has come for 3 heartbeats is given up.
+ * itself with full jitter, 0.2 to 30 s. A connection over which nothing has come for 2 heartbeats (20 s) is given up.
  */
 #ifndef POSTRIDER_SHARED_AMQP_CONSUMER_H
 #define POSTRIDER_SHARED_AMQP_CONSUMER_H
@@ -48,7 +48,8 @@ void amqp_consumer_close(struct amqp_consumer **consumer);
 /* subscription: any number above 0 of the caller's, once. queue is a lane's, or AMQP_DEAD_QUEUE. */
 void amqp_consumer_subscribe(struct amqp_consumer *consumer, int32_t subscription, const char *queue,
 			     uint16_t prefetch);
-/* Stops deliveries of all subscriptions (drain); settling still works. */
+/* Stops deliveries of all subscriptions (drain); settling still works. What has not been handed over by now is not any
+ * more: it goes back to the broker when the consumer closes. */
 void amqp_consumer_stop(struct amqp_consumer *consumer);
 
 void amqp_consumer_settle(struct amqp_consumer *consumer, uint32_t session, uint64_t tag);
