@@ -27,8 +27,8 @@ bool amqp_topology_declare(struct amqp_session *session, struct error *err) MUST
 
 /* One lane's queue and binding; also tells how many messages are ready in it and how many
  * consumers it has (either may be NULL). */
-bool amqp_topology_declare_lane(struct amqp_session *session, const char *queue, int64_t *ready,
-                                int64_t *consumers, struct error *err) MUST_CHECK;
+bool amqp_topology_declare_lane(struct amqp_session *session, const char *queue, int64_t *ready, int64_t *consumers,
+				struct error *err) MUST_CHECK;
 
 /* A round trip through the queue itself, which must exist. */
 bool amqp_topology_visit(struct amqp_session *session, const char *queue, struct error *err) MUST_CHECK;
@@ -36,6 +36,6 @@ bool amqp_topology_visit(struct amqp_session *session, const char *queue, struct
 /* Declares a lane without waiting: queue.declare-ok and queue.bind-ok come to the session's owner, in this order and between
  * other frames. as_it_is: a queue that exists with other arguments is taken as it is, one that does not is a 404. */
 bool amqp_topology_send_lane(struct amqp_session *session, const char *queue, bool as_it_is,
-                             struct error *err) MUST_CHECK;
+			     struct error *err) MUST_CHECK;
 
 #endif
