@@ -43,27 +43,34 @@ begin
   return query
   with asked as (
     select x.delivery_id, x.epoch from unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch)
+  ), found as materialized (
+    select d.delivery_id, d.epoch, d.status as was, d.run_step_id, d.contact_id, d.expires_at, d.planned_at
+    from asked
+    join delivery.delivery d on d.delivery_id = asked.delivery_id
+      and d.epoch = asked.epoch -- guard: epoch
+    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
+  ), step as materialized ( -- few: what the deliveries have in common is looked up once
+    select rs.run_step_id, rs.channel, c.class, c.desired_status, c.topic_id, t.needs_opt_in
+    from delivery.run_step rs
+    join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
+    join marketing.campaign c on c.campaign_id = cr.campaign_id
+    left join marketing.topic t on t.topic_id = c.topic_id
+    where rs.run_step_id in (select f.run_step_id from found f)
   ), fact as materialized (
-    select d.delivery_id, d.epoch, d.status as was, r.contact_point_id, r.address,
+    select d.delivery_id, d.epoch, d.was, r.contact_point_id, r.address,
            case
              when not account.is_active then 'account_off'
              when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
-             else marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at,
+             else marketing.refusal(s.class, s.desired_status, s.needs_opt_in, d.expires_at,
                     case when p.contact_id is null then d.planned_at else p.erased_at end, r.address,
                     coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted,
                     coalesce(r.topic_denied, false), now())
            end as refusal,
            p.member_no, p.first_name, p.last_name, p.language, p.time_zone, p.tier, p.points, p.profile
-    from asked
-    join delivery.delivery d on d.delivery_id = asked.delivery_id
-      and d.epoch = asked.epoch -- guard: epoch
-    join delivery.run_step rs on rs.run_step_id = d.run_step_id
-    join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
-    join marketing.campaign c on c.campaign_id = cr.campaign_id
-    left join marketing.topic t on t.topic_id = c.topic_id
+    from found d
+    join step s on s.run_step_id = d.run_step_id
     left join marketing.contact p on p.contact_id = d.contact_id
-    cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
-    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
+    cross join lateral marketing.reach(d.contact_id, s.channel, s.topic_id) r
   ), moved as (
     update delivery.delivery d
     set status = v.status,
