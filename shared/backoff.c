@@ -6,6 +6,8 @@
 #include <sys/random.h>
 #include <sysexits.h>
 
+#define STOCK 32 /* numbers fetched at once; the kernel gives up to 256 bytes in one piece */
+
 int64_t backoff_full_jitter_ms(int64_t base_ms, int64_t cap_ms, unsigned failures, uint64_t random)
 {
 	int64_t ceiling_ms = base_ms > 0 ? base_ms : 1;
@@ -21,12 +23,16 @@ int64_t backoff_full_jitter_ms(int64_t base_ms, int64_t cap_ms, unsigned failure
 
 uint64_t backoff_random(void)
 {
-	uint64_t random;
-	while (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		if (errno != EINTR) {
+	static _Thread_local uint64_t stock[STOCK];
+	static _Thread_local size_t left;
+
+	while (left == 0) {
+		if (getrandom(stock, sizeof(stock), 0) == (ssize_t)sizeof(stock)) {
+			left = STOCK;
+		} else if (errno != EINTR) {
 			perror("postrider: the kernel gives no random numbers");
 			exit(EX_OSERR);
 		}
 	}
-	return random;
+	return stock[--left];
 }
