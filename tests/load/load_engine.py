@@ -211,7 +211,7 @@ class LoadEngine(Engine):
     large, small = self.add_load("in_app", crowd), self.add_load("in_app", 1)
     with self.programs_running(workers):
       self._start(large)
-      wait_until(lambda: self.sandbox.counts()["distinct"] >= crowd // 50, 300, "the crowd to be under way", 0.1)
+      wait_until(lambda: self._is_planned(large), 600, "the crowd to be planned", 0.5)
       started_ms = self._start(small)
       self.wait_settled(small, 120)
       settled_ms = float(self.stack.value(f"""
@@ -220,11 +220,16 @@ class LoadEngine(Engine):
       self.stack.psql(f"update marketing.campaign set desired_status = 'cancelled' where campaign_id = {large}")
       cancelled_ms = time.time() * 1000
       wait_until(lambda: self.status_of(large) == "cancelled", 300, "the crowd to be closed", 0.5)
-      last_ms = max(line["at_ms"] for line in self.sandbox.ledger())
-      counts = self.counts(large)
+      closed_s = time.time() - cancelled_ms / 1000
+    at_ms = {line["delivery"]: line["at_ms"] for line in self.sandbox.ledger()}
+    counts = self.counts(large)
     return {"crowd": crowd, "one_behind_crowd_s": (settled_ms - started_ms) / 1000,
-            "silence_after_cancel_ms": last_ms - cancelled_ms, "cancelled": counts.get("cancelled", 0),
-            "sent": counts.get("sent", 0), "crowd_accounted_for": sum(counts.values())}
+            "silence_after_cancel_ms": max(at_ms.values()) - cancelled_ms, "closed_after_cancel_s": closed_s,
+            "cancelled": counts.get("cancelled", 0), "sent": counts.get("sent", 0), "accepted": len(at_ms) - 1}
+
+  def _is_planned(self, campaign):
+    return self.stack.value(f"""select count(*) from delivery.campaign_run
+      where campaign_id = {campaign} and plan_ended_at is not null""") == "1"
 
 
 def percentile(ordered, percent):
