@@ -137,8 +137,7 @@ select s.campaign_run_id, s.campaign, s.channel, d.status,
          d.waiting_for, 'its turn') as waiting_for,
        count(*) as deliveries, min(d.next_at) as next_at, min(coalesce(d.queued_at, d.planned_at)) as oldest_since
 from step s
-join delivery.delivery d on d.run_step_id = s.run_step_id and d.next_at is not null
-  and d.delivery_id >= s.month * 1000000000000 and d.delivery_id < (s.month + 1) * 1000000000000
+join delivery.delivery d on d.run_step_id = s.run_step_id and d.next_at is not null and d.delivery_id >= s.month * 1000000000000
 where (d.status in ('queued', 'sending') or (d.status = 'planned' and s.obstacle is null))
   and coalesce(d.queued_at, d.planned_at) < now() - interval '30 seconds'
 group by 1, 2, 3, 4, 5
