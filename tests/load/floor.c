@@ -1,6 +1,7 @@
 #include "tests/load/floor.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,9 @@ int main(int argc, char **argv)
 {
 	struct floor_options options = {.first = 1, .count = 10000, .connections = 100};
 
+	/* libcurl asks for and gives back its buffers all the time; they need not go back to the kernel. */
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	read_options(argc, argv, &options);
 	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
 		if (optind < argc && options.url && strcmp(argv[optind], parts[i].name) == 0)
