@@ -49,8 +49,6 @@ struct worker {
 static const struct pg_statement dead_letter_statement = {
 	.name = "note_dead_letter", .sql = "select delivery.note_dead_letter('worker', $1, $2, null, null)"};
 
-/* ---- ends of a delivery's stay ------------------------------------------------------------------- */
-
 static void leave_if_drained(struct worker *worker)
 {
 	if (worker->draining && delivery_pool_in_use(worker->pool) == 0)
@@ -89,8 +87,6 @@ static void on_batch_recorded(void *context, size_t count, size_t moved)
 	if (moved < count)
 		metrics_add(worker->metrics, METER_LOST_CLAIMS, 0, (int64_t)(count - moved));
 }
-
-/* ---- after the claim ---------------------------------------------------------------------------------- */
 
 static void make_ready(struct delivery *delivery)
 {
@@ -148,8 +144,6 @@ static void on_rechecked(void *context, struct delivery *delivery, const struct 
 	metrics_add(worker->metrics, METER_REFUSED, 0, 1);
 	recorder_add(worker->recorder, delivery, refusal);
 }
-
-/* ---- from the broker ---------------------------------------------------------------------------------- */
 
 static void note_malformed(struct worker *worker, const struct amqp_job *job, const char *why)
 {
@@ -254,8 +248,6 @@ static void on_jobs(void *context, const struct amqp_job *jobs, size_t count)
 	DL_FOREACH(lanes_first(worker->lanes), lane)
 		claimer_pump(lane->claimer);
 }
-
-/* ---- health, ticks, life -------------------------------------------------------------------------------- */
 
 static void tell(struct worker *worker, const char *part, bool ready, const char *reason)
 {
