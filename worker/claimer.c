@@ -293,6 +293,7 @@ void claimer_pump(struct claimer *claimer)
 {
 	int64_t now_ms = clock_now_ms(), linger_ms, waited_ms;
 	size_t room, batch, good;
+	bool is_busy;
 
 	if (claimer->waiting == NULL || claimer_is_asking(claimer))
 		return;
@@ -301,7 +302,9 @@ void claimer_pump(struct claimer *claimer)
 		return wake_after(claimer, account_is_paused(claimer->lane->account, now_ms) ? 500 : 50);
 	batch = smaller(smaller(room, claimer->waiting_count), claimer->settings.batch_max);
 	good = smaller(GOOD_BATCH, claimer->settings.batch_max);
-	linger_ms = claimer->lane->account->in_flight > 0 ? claimer->settings.linger_ms : 1;
+	/* Somebody waits for a one-time code; nobody for an offer. */
+	is_busy = claimer->lane->account->in_flight > 0;
+	linger_ms = is_busy && !claimer->lane->is_transactional ? claimer->settings.linger_ms : 1;
 	waited_ms = now_ms - claimer->waiting->received_at_ms;
 	if (batch < good && waited_ms < linger_ms)
 		return wake_after(claimer, linger_ms - waited_ms);

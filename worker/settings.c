@@ -25,7 +25,7 @@ const struct setting worker_settings_table[] = {
 	SETTING_NUMBER("POSTRIDER_CLAIM_BATCH", "deliveries", &worker_settings.claim_batch, 300, 1, 2000,
 		       "The most deliveries claimed in one transaction."),
 	SETTING_NUMBER("POSTRIDER_CLAIM_LINGER_MS", "ms", &worker_settings.claim_linger_ms, 50, 0, 1000,
-		       "How long a busy worker gathers messages before it claims them."),
+		       "How long a busy worker gathers marketing messages before it claims them."),
 	SETTING_NUMBER("POSTRIDER_RECORD_BATCH", "deliveries", &worker_settings.record_batch, 300, 1, 2000,
 		       "The most results written in one transaction."),
 	SETTING_NUMBER("POSTRIDER_RECORD_LINGER_MS", "ms", &worker_settings.record_linger_ms, 50, 0, 1000,
