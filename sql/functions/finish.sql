@@ -38,7 +38,7 @@ begin
       ended := ended + 1;
     elsif run.paced_at is null or run.paced_at < now() - interval '1 second' then
       speed := (run.audience - run.open - run.settled_count) / greatest(extract(epoch from now() - run.paced_at), 0.001);
-      speed := case when run.paced_at is null then null else greatest(coalesce(run.per_second * 0.7 + speed * 0.3, speed), 0) end;
+      speed := case when run.paced_at is null then null else round(greatest(coalesce(run.per_second * 0.7 + speed * 0.3, speed), 0), 3) end;
       update delivery.campaign_run r set settled_count = run.audience - run.open, paced_at = now(), per_second = speed
       where r.campaign_run_id = run.campaign_run_id;
       update marketing.campaign c
