@@ -9,8 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static void check_same(const char *json, size_t length, const struct text *out)
 {
-	/* jansson refuses lone surrogates, \u0000 in keys, huge numbers and its own depth: only look where it agrees.
-	 */
+	/* jansson refuses lone surrogates, \u0000 in keys, huge numbers and its own depth: look where it agrees. */
 	json_t *tree = json_loadb(json, length, JSON_ALLOW_NUL, NULL);
 	const json_t *value = json_object_get(tree, "a");
 

@@ -204,8 +204,7 @@ static void add_quoted_printable(struct text *out, struct slice body)
 	}
 }
 
-/* Line ends inside are the author's: base64 keeps them as they are, apart from CRLF being the canonical form of text.
- */
+/* Line ends inside are the author's: base64 keeps them, apart from CRLF being the canonical form of text. */
 static void add_base64(struct text *out, struct slice body)
 {
 	struct text canonical;

@@ -85,8 +85,7 @@ static char *read_file(const char *path)
 	return bytes;
 }
 
-/* env:NAME or file:/path. A secret written in the database itself is refused: everybody who edits campaigns reads it.
- */
+/* env:NAME or file:/path. A secret in the database itself is refused: everybody who edits campaigns reads it. */
 static bool resolve_secret(const char *name, const char *reference, char **value, struct error *err)
 {
 	if (strncmp(reference, "env:", 4) == 0) {
