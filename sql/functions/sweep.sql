@@ -37,11 +37,16 @@ begin
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
   end loop;
-  -- At the very end and in the order in which dispatching takes them.
-  perform from delivery.run_step rs where rs.run_step_id = any (steps) order by rs.run_step_id for no key update;
+  -- At the very end, and never waiting: who dispatches from a step holds its row and may be waiting for what is counted here. Such a
+  -- step is swept again the next time.
+  with free as (
+    select rs.run_step_id from delivery.run_step rs where rs.run_step_id = any (steps)
+    for no key update skip locked
+  )
   update delivery.run_step rs
   set swept_at = now(), settled_cursor = greatest(rs.settled_cursor, done.settled_upto)
   from unnest(steps, cursors) as done (run_step_id, settled_upto)
+  join free using (run_step_id)
   where rs.run_step_id = done.run_step_id;
   return touched;
 end
