@@ -96,27 +96,34 @@ begin
   return query
   with asked as (
     select x.delivery_id, x.epoch from unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch)
+  ), found as materialized (
+    select d.delivery_id, d.epoch, d.status as was, d.attempt, d.run_step_id, d.contact_id, d.expires_at, d.planned_at
+    from asked
+    join delivery.delivery d on d.delivery_id = asked.delivery_id
+      and d.epoch = asked.epoch -- guard: epoch
+    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
+  ), step as materialized ( -- few: what the deliveries have in common is looked up once
+    select rs.run_step_id, rs.channel, c.class, c.desired_status, c.topic_id, t.needs_opt_in
+    from delivery.run_step rs
+    join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
+    join marketing.campaign c on c.campaign_id = cr.campaign_id
+    left join marketing.topic t on t.topic_id = c.topic_id
+    where rs.run_step_id in (select f.run_step_id from found f)
   ), fact as materialized (
-    select d.delivery_id, d.epoch, d.status as was, r.contact_point_id, r.address,
+    select d.delivery_id, d.epoch, d.was, d.attempt, r.contact_point_id, r.address,
            case
              when not account.is_active then 'account_off'
              when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
-             else marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at,
+             else marketing.refusal(s.class, s.desired_status, s.needs_opt_in, d.expires_at,
                     case when p.contact_id is null then d.planned_at else p.erased_at end, r.address,
                     coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted,
                     coalesce(r.topic_denied, false), now())
            end as refusal,
            p.member_no, p.first_name, p.last_name, p.language, p.time_zone, p.tier, p.points, p.profile
-    from asked
-    join delivery.delivery d on d.delivery_id = asked.delivery_id
-      and d.epoch = asked.epoch -- guard: epoch
-    join delivery.run_step rs on rs.run_step_id = d.run_step_id
-    join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
-    join marketing.campaign c on c.campaign_id = cr.campaign_id
-    left join marketing.topic t on t.topic_id = c.topic_id
+    from found d
+    join step s on s.run_step_id = d.run_step_id
     left join marketing.contact p on p.contact_id = d.contact_id
-    cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
-    where d.status = 'queued' or (d.status = 'sending' and d.claim_token = p_claim_token)
+    cross join lateral marketing.reach(d.contact_id, s.channel, s.topic_id) r
   ), moved as (
     update delivery.delivery d
     set status = v.status,
@@ -125,35 +132,37 @@ begin
         claimed_by = p_worker,
         lease_until = case when f.refusal is null then now() + p_lease_ms * interval '1 millisecond' end,
         contact_point_id = f.contact_point_id,
-        reason = f.refusal,
-        waiting_for = case f.refusal
-          when 'campaign_paused' then 'the campaign to be resumed'
-          when 'provider_paused' then 'the provider'
-          when 'account_off' then 'the provider account to be switched on' end,
+        reason = case v.status when 'uncertain' then 'outcome_unknown' else f.refusal end,
+        waiting_for = case
+          when v.status = 'uncertain' then 'the provider''s word, or a person''s decision'
+          when f.refusal = 'campaign_paused' then 'the campaign to be resumed'
+          when f.refusal = 'provider_paused' then 'the provider'
+          when f.refusal = 'account_off' then 'the provider account to be switched on' end,
         next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
           when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
-        settled_at = case when f.refusal is not null and v.status <> 'planned' then now() end
+        settled_at = case when f.refusal is not null and v.status not in ('planned', 'uncertain') then now() end
     from fact f
     cross join lateral (select (case
         when f.refusal is null then 'sending'
         when f.refusal in ('campaign_paused', 'provider_paused', 'account_off') then 'planned'
+        when delivery.is_in_doubt(f.delivery_id, f.attempt) then 'uncertain'
         when f.refusal = 'campaign_cancelled' then 'cancelled'
         when f.refusal = 'too_late' then 'expired'
         else 'skipped' end)::delivery.delivery_status as status) v
     where d.delivery_id = f.delivery_id and d.status = f.was
       and (d.status = 'queued' or d.claim_token = p_claim_token)
       and d.epoch = f.epoch -- guard: epoch
-    returning f.was, d.delivery_id, d.status, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
+    returning f.was, d.delivery_id, d.status, d.reason, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
       d.queued_at, d.data, f.refusal, f.contact_point_id, f.address, f.member_no, f.first_name, f.last_name, f.language, f.time_zone,
       f.tier, f.points, f.profile,
-      d.attempt > 1 and exists (select from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'uncertain') as was_uncertain
+      delivery.is_in_doubt(d.delivery_id, d.attempt - 1) as was_uncertain
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
     from (
       select m.run_step_id, m.was as status, '' as reason, -count(*) as amount from moved m group by 1, 2
       union all
-      select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.refusal end, count(*) from moved m group by 1, 2, 3
+      select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.reason end, count(*) from moved m group by 1, 2, 3
     ) n
     group by 1, 2, 3 having sum(n.amount) <> 0
     order by 1, 2, 3
@@ -197,8 +206,6 @@ declare
   planned_upto bigint;
   to_contact bigint;
   closed bigint := 0;
-  was_queued bigint;
-  was_planned bigint;
 begin
   select rs.dispatch_cursor, r.plan_cursor into from_contact, planned_upto
   from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id) where rs.run_step_id = p_run_step_id;
@@ -215,30 +222,55 @@ begin
     get diagnostics closed = row_count;
     update delivery.run_step rs set dispatch_cursor = to_contact where rs.run_step_id = p_run_step_id;
   end if;
+  if closed > 0 then
+    perform delivery.count_change(array[p_run_step_id], array[closed], 'planned', '', p_as, why);
+  end if;
   -- Those that have been on the way before: waiting for a retry, or with a message somewhere on the broker.
-  with open as (
-    select d.delivery_id, d.status from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued')
+  return (closed + delivery.close_waiting(p_run_step_id, p_month, p_as, why, 'infinity', p_limit))::integer;
+end
+$$;
+COMMENT ON FUNCTION delivery.close_rest(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_limit integer) IS 'Closes what is left of a cancelled or expired run.';
+CREATE FUNCTION delivery.close_waiting(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_why text, p_expire_by timestamp with time zone, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  closed bigint;
+begin
+  with waiting as (
+    select d.delivery_id, d.status, d.attempt from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued') and d.expires_at <= p_expire_by
       and d.delivery_id >= low and d.delivery_id < high
     limit p_limit
     for update skip locked
   ), moved as (
     update delivery.delivery d
-    set status = p_as, reason = why, waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
-    from open o where d.delivery_id = o.delivery_id and d.delivery_id >= low and d.delivery_id < high
-    returning o.status as was
+    set status = case when v.in_doubt then 'uncertain' else p_as end,
+        reason = case when v.in_doubt then 'outcome_unknown' else p_why end,
+        waiting_for = case when v.in_doubt then 'the provider''s word, or a person''s decision' end,
+        settled_at = case when not v.in_doubt then now() end,
+        next_at = null, epoch = d.epoch + 1
+    from waiting w
+    cross join lateral (select delivery.is_in_doubt(w.delivery_id, w.attempt) as in_doubt) v
+    where d.delivery_id = w.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning w.status as was, d.status, d.reason
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select m.was as status, '' as reason, -count(*) as amount from moved m group by 1
+      union all
+      select m.status, m.reason, count(*) from moved m group by 1, 2
+      order by 1, 2
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
   )
-  select count(*) filter (where was = 'queued'), count(*) filter (where was = 'planned') into was_queued, was_planned from moved;
-  if closed + was_planned > 0 then
-    perform delivery.count_change(array[p_run_step_id], array[closed + was_planned], 'planned', '', p_as, why);
-  end if;
-  if was_queued > 0 then
-    perform delivery.count_change(array[p_run_step_id], array[was_queued], 'queued', '', p_as, why);
-  end if;
-  return (closed + was_planned + was_queued)::integer;
+  select count(*) into closed from moved;
+  return closed;
 end
 $$;
-COMMENT ON FUNCTION delivery.close_rest(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_limit integer) IS 'Closes what is left of a cancelled or expired run.';
+COMMENT ON FUNCTION delivery.close_waiting(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_why text, p_expire_by timestamp with time zone, p_limit integer) IS 'Closes deliveries that have been on the way and wait, because they are cancelled or too late.';
 CREATE FUNCTION delivery.count_change(p_run_step_ids bigint[], p_amounts bigint[], p_from delivery.delivery_status, p_from_reason text, p_to delivery.delivery_status, p_to_reason text) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -574,6 +606,13 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select p_attempts_made > 0 and exists (
+    select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
+$$;
+COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
 CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -803,17 +842,20 @@ begin
         duration_ms, payload_sha256)
   ), moved as (
     update delivery.delivery d
-    set status = t.status,
-        reason = t.reason,
-        waiting_for = t.waiting_for,
+    set status = v.status,
+        reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
+        waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
         next_at = now() + t.wait_ms * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
         lease_until = null,
-        settled_at = case when t.status not in ('planned', 'queued', 'sending', 'uncertain') then now() end
+        settled_at = case when v.status not in ('planned', 'queued', 'sending', 'uncertain') then now() end
     from told t
+    cross join lateral (select case
+        when t.status in ('skipped', 'cancelled', 'expired', 'failed') and delivery.is_in_doubt(t.delivery_id, t.attempt - 1)
+          then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
     returning d.delivery_id, d.run_step_id, d.status, d.reason
@@ -842,6 +884,14 @@ begin
   select count(*) into moved_count from moved;
   if moved_count < array_length(p_delivery_ids, 1) then
     perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
+  if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
+    perform delivery.settle_late(array_agg(d.delivery_id), array_agg(d.attempt), array_agg(a.outcome), array_agg(a.provider_message_id))
+    from delivery.delivery d
+    join delivery.attempt a on a.delivery_id = d.delivery_id and a.outcome = 'accepted'
+    where d.delivery_id = any (p_delivery_ids) and d.status in ('uncertain', 'planned')
+    having count(*) > 0;
   end if;
   return moved_count;
 end
@@ -1021,10 +1071,12 @@ begin
   join delivery.provider_account a using (provider_account_id)
   join delivery.provider p using (driver)
   where rs.run_step_id = p_run_step_id;
-  -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again.
+  -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again. After a restart of the
+  -- database the workers get a moment to record what they could not.
   with gone as (
     select d.delivery_id, d.attempt, d.failures from delivery.delivery d
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
+      and pg_postmaster_start_time() < now() - interval '5 seconds'
       and d.delivery_id >= low and d.delivery_id < high
     order by d.next_at limit p_limit
     for update skip locked
@@ -1057,29 +1109,7 @@ begin
   )
   select count(*) into leases from moved;
   -- 2. Too late, whatever it waited for.
-  with late as (
-    select d.delivery_id, d.status from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued') and d.expires_at <= now()
-      and d.delivery_id >= low and d.delivery_id < high
-    limit p_limit
-    for update skip locked
-  ), moved as (
-    update delivery.delivery d
-    set status = 'expired', reason = 'too_late', waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
-    from late l where d.delivery_id = l.delivery_id and d.delivery_id >= low and d.delivery_id < high
-    returning l.status as was
-  ), counted as (
-    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
-    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
-    from (
-      select m.was as status, '' as reason, -count(*) as amount from moved m group by 1
-      union all
-      select 'expired', 'too_late', count(*) from moved having count(*) > 0
-      order by 1, 2
-    ) n
-    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  )
-  select count(*) into expired from moved;
+  expired := delivery.close_waiting(p_run_step_id, p_month, 'expired', 'too_late', now(), p_limit);
   -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
   -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
   -- dispatch; a mistake costs a stale message and nothing else.
@@ -2505,7 +2535,7 @@ CREATE VIEW report.stuck AS
     min(d.next_at) AS next_at,
     min(COALESCE(d.queued_at, d.planned_at)) AS oldest_since
    FROM (step s
-     JOIN delivery.delivery d ON (((d.run_step_id = s.run_step_id) AND (d.next_at IS NOT NULL) AND (d.delivery_id >= (s.month * '1000000000000'::bigint)) AND (d.delivery_id < ((s.month + 1) * '1000000000000'::bigint)))))
+     JOIN delivery.delivery d ON (((d.run_step_id = s.run_step_id) AND (d.next_at IS NOT NULL) AND (d.delivery_id >= (s.month * '1000000000000'::bigint)))))
   WHERE (((d.status = ANY (ARRAY['queued'::delivery.delivery_status, 'sending'::delivery.delivery_status])) OR ((d.status = 'planned'::delivery.delivery_status) AND (s.obstacle IS NULL))) AND (COALESCE(d.queued_at, d.planned_at) < (now() - '00:00:30'::interval)))
   GROUP BY s.campaign_run_id, s.campaign, s.channel, d.status, COALESCE(s.obstacle,
         CASE
@@ -2668,7 +2698,7 @@ COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
-CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
+CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
 CREATE TRIGGER guard_template_version BEFORE UPDATE ON marketing.template_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_template_version();
 CREATE TRIGGER note_consent_delete AFTER DELETE ON marketing.consent REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
@@ -2732,6 +2762,7 @@ GRANT ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_t
 REVOKE ALL ON FUNCTION delivery.close_breaker(p_provider_account_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.close_breaker(p_provider_account_id integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.close_rest(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.close_waiting(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_why text, p_expire_by timestamp with time zone, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.count_change(p_run_step_ids bigint[], p_amounts bigint[], p_from delivery.delivery_status, p_from_reason text, p_to delivery.delivery_status, p_to_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) FROM PUBLIC;
@@ -2748,6 +2779,7 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_scheduler;
