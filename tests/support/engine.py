@@ -201,7 +201,8 @@ class Engine:
     """What waits for its next attempt, or for an account to be tried again, need not wait: for tests of what follows."""
     self.stack.psql("""
       update delivery.delivery set next_at = now() where status = 'planned' and next_at > now();
-      update delivery.provider_account set open_until = least(open_until, now()), paused_until = least(paused_until, now());""")
+      update delivery.provider_account set open_until = now() where open_until > now();
+      update delivery.provider_account set paused_until = now() where paused_until > now();""")
 
   def status_of(self, campaign):
     return self.stack.value(f"select actual_status from marketing.campaign where campaign_id = {campaign}")
@@ -247,9 +248,12 @@ class Engine:
     except TimeoutError as error:
       raise TimeoutError(f"{error}: {self.status_of(campaign)}, {self.counts(campaign)}, {self.reasons(campaign)}") from None
 
+  def reconcile(self, cancelled=None, slack_ms=1000):
+    return oracle.reconcile(self.stack, [self.sandbox], cancelled, slack_ms)
+
   def account_for(self, checks, cancelled=None, slack_ms=1000, **promises):
     """Asks the oracle and turns each broken promise into a failed check. Returns the report."""
-    report = oracle.reconcile(self.stack, [self.sandbox], cancelled, slack_ms)
+    report = self.reconcile(cancelled, slack_ms)
     problems = report.problems(**promises)
     checks.check("everything is accounted for", not problems, "; ".join(problems))
     if problems:
