@@ -1,4 +1,5 @@
 -- needs: refusal
+-- needs: doubt
 -- A worker takes deliveries of one lane: checks the epoch and everything that may have changed since they were planned, in one
 -- transaction. Who may be sent to becomes `sending` with a lease; who may not ends here, with the reason; who has to wait goes back to
 -- `planned`. Stale or already taken messages return no row: acknowledge them and forget them.
@@ -44,7 +45,7 @@ begin
   with asked as (
     select x.delivery_id, x.epoch from unnest(p_delivery_ids, p_epochs) as x (delivery_id, epoch)
   ), found as materialized (
-    select d.delivery_id, d.epoch, d.status as was, d.run_step_id, d.contact_id, d.expires_at, d.planned_at
+    select d.delivery_id, d.epoch, d.status as was, d.attempt, d.run_step_id, d.contact_id, d.expires_at, d.planned_at
     from asked
     join delivery.delivery d on d.delivery_id = asked.delivery_id
       and d.epoch = asked.epoch -- guard: epoch
@@ -57,7 +58,7 @@ begin
     left join marketing.topic t on t.topic_id = c.topic_id
     where rs.run_step_id in (select f.run_step_id from found f)
   ), fact as materialized (
-    select d.delivery_id, d.epoch, d.was, r.contact_point_id, r.address,
+    select d.delivery_id, d.epoch, d.was, d.attempt, r.contact_point_id, r.address,
            case
              when not account.is_active then 'account_off'
              when account.paused_until > now() or (account.open_until is not null and d.delivery_id is distinct from v_probe) then 'provider_paused'
@@ -79,35 +80,37 @@ begin
         claimed_by = p_worker,
         lease_until = case when f.refusal is null then now() + p_lease_ms * interval '1 millisecond' end,
         contact_point_id = f.contact_point_id,
-        reason = f.refusal,
-        waiting_for = case f.refusal
-          when 'campaign_paused' then 'the campaign to be resumed'
-          when 'provider_paused' then 'the provider'
-          when 'account_off' then 'the provider account to be switched on' end,
+        reason = case v.status when 'uncertain' then 'outcome_unknown' else f.refusal end,
+        waiting_for = case
+          when v.status = 'uncertain' then 'the provider''s word, or a person''s decision'
+          when f.refusal = 'campaign_paused' then 'the campaign to be resumed'
+          when f.refusal = 'provider_paused' then 'the provider'
+          when f.refusal = 'account_off' then 'the provider account to be switched on' end,
         next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
           when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
-        settled_at = case when f.refusal is not null and v.status <> 'planned' then now() end
+        settled_at = case when f.refusal is not null and v.status not in ('planned', 'uncertain') then now() end
     from fact f
     cross join lateral (select (case
         when f.refusal is null then 'sending'
         when f.refusal in ('campaign_paused', 'provider_paused', 'account_off') then 'planned'
+        when delivery.is_in_doubt(f.delivery_id, f.attempt) then 'uncertain'
         when f.refusal = 'campaign_cancelled' then 'cancelled'
         when f.refusal = 'too_late' then 'expired'
         else 'skipped' end)::delivery.delivery_status as status) v
     where d.delivery_id = f.delivery_id and d.status = f.was
       and (d.status = 'queued' or d.claim_token = p_claim_token)
       and d.epoch = f.epoch -- guard: epoch
-    returning f.was, d.delivery_id, d.status, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
+    returning f.was, d.delivery_id, d.status, d.reason, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
       d.queued_at, d.data, f.refusal, f.contact_point_id, f.address, f.member_no, f.first_name, f.last_name, f.language, f.time_zone,
       f.tier, f.points, f.profile,
-      d.attempt > 1 and exists (select from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'uncertain') as was_uncertain
+      delivery.is_in_doubt(d.delivery_id, d.attempt - 1) as was_uncertain
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
     from (
       select m.run_step_id, m.was as status, '' as reason, -count(*) as amount from moved m group by 1, 2
       union all
-      select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.refusal end, count(*) from moved m group by 1, 2, 3
+      select m.run_step_id, m.status, case when m.status in ('sending', 'planned') then '' else m.reason end, count(*) from moved m group by 1, 2, 3
     ) n
     group by 1, 2, 3 having sum(n.amount) <> 0
     order by 1, 2, 3

@@ -1,4 +1,5 @@
 -- needs: count_moves
+-- needs: doubt
 -- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
 -- delivery, claim token, attempt, new status, outcome (null: none was made), code, words, provider's id, reason, detail of the wait,
 -- wait in ms until the next look (null: settled), counts as failure, counts as not sent, duration in ms, fingerprint of the payload.
@@ -26,17 +27,20 @@ begin
         duration_ms, payload_sha256)
   ), moved as (
     update delivery.delivery d
-    set status = t.status,
-        reason = t.reason,
-        waiting_for = t.waiting_for,
+    set status = v.status,
+        reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
+        waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
         next_at = now() + t.wait_ms * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
         lease_until = null,
-        settled_at = case when t.status not in ('planned', 'queued', 'sending', 'uncertain') then now() end
+        settled_at = case when v.status not in ('planned', 'queued', 'sending', 'uncertain') then now() end
     from told t
+    cross join lateral (select case
+        when t.status in ('skipped', 'cancelled', 'expired', 'failed') and delivery.is_in_doubt(t.delivery_id, t.attempt - 1)
+          then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
     returning d.delivery_id, d.run_step_id, d.status, d.reason
@@ -65,6 +69,14 @@ begin
   select count(*) into moved_count from moved;
   if moved_count < array_length(p_delivery_ids, 1) then
     perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
+  if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
+    perform delivery.settle_late(array_agg(d.delivery_id), array_agg(d.attempt), array_agg(a.outcome), array_agg(a.provider_message_id))
+    from delivery.delivery d
+    join delivery.attempt a on a.delivery_id = d.delivery_id and a.outcome = 'accepted'
+    where d.delivery_id = any (p_delivery_ids) and d.status in ('uncertain', 'planned')
+    having count(*) > 0;
   end if;
   return moved_count;
 end

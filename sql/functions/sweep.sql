@@ -1,5 +1,6 @@
 -- needs: partitions
 -- needs: count_moves
+-- needs: doubt
 -- Repairs what a crash left behind, for one step of a run at a time; several schedulers share the steps.
 -- p_attention_ms: a delivery that is on its way for longer gets a next_at and leaves the window between the cursors. Returns how many
 -- deliveries were moved or marked.
@@ -140,10 +141,12 @@ begin
   join delivery.provider p using (driver)
   where rs.run_step_id = p_run_step_id;
 
-  -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again.
+  -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again. After a restart of the
+  -- database the workers get a moment to record what they could not.
   with gone as (
     select d.delivery_id, d.attempt, d.failures from delivery.delivery d
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
+      and pg_postmaster_start_time() < now() - interval '5 seconds'
       and d.delivery_id >= low and d.delivery_id < high
     order by d.next_at limit p_limit
     for update skip locked
@@ -177,29 +180,7 @@ begin
   select count(*) into leases from moved;
 
   -- 2. Too late, whatever it waited for.
-  with late as (
-    select d.delivery_id, d.status from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued') and d.expires_at <= now()
-      and d.delivery_id >= low and d.delivery_id < high
-    limit p_limit
-    for update skip locked
-  ), moved as (
-    update delivery.delivery d
-    set status = 'expired', reason = 'too_late', waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
-    from late l where d.delivery_id = l.delivery_id and d.delivery_id >= low and d.delivery_id < high
-    returning l.status as was
-  ), counted as (
-    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
-    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
-    from (
-      select m.was as status, '' as reason, -count(*) as amount from moved m group by 1
-      union all
-      select 'expired', 'too_late', count(*) from moved having count(*) > 0
-      order by 1, 2
-    ) n
-    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  )
-  select count(*) into expired from moved;
+  expired := delivery.close_waiting(p_run_step_id, p_month, 'expired', 'too_late', now(), p_limit);
 
   -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
   -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
@@ -245,8 +226,6 @@ declare
   planned_upto bigint;
   to_contact bigint;
   closed bigint := 0;
-  was_queued bigint;
-  was_planned bigint;
 begin
   select rs.dispatch_cursor, r.plan_cursor into from_contact, planned_upto
   from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id) where rs.run_step_id = p_run_step_id;
@@ -263,27 +242,57 @@ begin
     get diagnostics closed = row_count;
     update delivery.run_step rs set dispatch_cursor = to_contact where rs.run_step_id = p_run_step_id;
   end if;
+  if closed > 0 then
+    perform delivery.count_change(array[p_run_step_id], array[closed], 'planned', '', p_as, why);
+  end if;
   -- Those that have been on the way before: waiting for a retry, or with a message somewhere on the broker.
-  with open as (
-    select d.delivery_id, d.status from delivery.delivery d
-    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued')
+  return (closed + delivery.close_waiting(p_run_step_id, p_month, p_as, why, 'infinity', p_limit))::integer;
+end
+$$;
+comment on function delivery.close_rest is 'Closes what is left of a cancelled or expired run.';
+
+-- Deliveries that have a next_at and wait, for their turn or for a worker, are not sent any more, if they expire by p_expire_by. One of which
+-- an attempt may have arrived does not end as if nothing had been sent.
+create or replace function delivery.close_waiting(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_why text,
+  p_expire_by timestamptz, p_limit integer)
+returns bigint
+language plpgsql
+as $$
+declare
+  low bigint := delivery.first_id_of(p_month);
+  high bigint := delivery.first_id_of(p_month + 1);
+  closed bigint;
+begin
+  with waiting as (
+    select d.delivery_id, d.status, d.attempt from delivery.delivery d
+    where d.run_step_id = p_run_step_id and d.next_at is not null and d.status in ('planned', 'queued') and d.expires_at <= p_expire_by
       and d.delivery_id >= low and d.delivery_id < high
     limit p_limit
     for update skip locked
   ), moved as (
     update delivery.delivery d
-    set status = p_as, reason = why, waiting_for = null, next_at = null, settled_at = now(), epoch = d.epoch + 1
-    from open o where d.delivery_id = o.delivery_id and d.delivery_id >= low and d.delivery_id < high
-    returning o.status as was
+    set status = case when v.in_doubt then 'uncertain' else p_as end,
+        reason = case when v.in_doubt then 'outcome_unknown' else p_why end,
+        waiting_for = case when v.in_doubt then 'the provider''s word, or a person''s decision' end,
+        settled_at = case when not v.in_doubt then now() end,
+        next_at = null, epoch = d.epoch + 1
+    from waiting w
+    cross join lateral (select delivery.is_in_doubt(w.delivery_id, w.attempt) as in_doubt) v
+    where d.delivery_id = w.delivery_id and d.delivery_id >= low and d.delivery_id < high
+    returning w.status as was, d.status, d.reason
+  ), counted as (
+    insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+    select p_run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
+    from (
+      select m.was as status, '' as reason, -count(*) as amount from moved m group by 1
+      union all
+      select m.status, m.reason, count(*) from moved m group by 1, 2
+      order by 1, 2
+    ) n
+    on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
   )
-  select count(*) filter (where was = 'queued'), count(*) filter (where was = 'planned') into was_queued, was_planned from moved;
-  if closed + was_planned > 0 then
-    perform delivery.count_change(array[p_run_step_id], array[closed + was_planned], 'planned', '', p_as, why);
-  end if;
-  if was_queued > 0 then
-    perform delivery.count_change(array[p_run_step_id], array[was_queued], 'queued', '', p_as, why);
-  end if;
-  return (closed + was_planned + was_queued)::integer;
+  select count(*) into closed from moved;
+  return closed;
 end
 $$;
-comment on function delivery.close_rest is 'Closes what is left of a cancelled or expired run.';
+comment on function delivery.close_waiting is 'Closes deliveries that have been on the way and wait, because they are cancelled or too late.';
