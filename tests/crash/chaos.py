@@ -195,7 +195,7 @@ class Chaos:
     facts = {delivery: (int(campaign), int(contact), policy, int(doubts)) for delivery, campaign, contact, policy, doubts
              in self.fleet.stack.psql("""
       select d.delivery_id, r.campaign_id, d.contact_id, c.on_uncertain,
-             (select count(*) from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'uncertain')
+             (select count(*) from delivery.attempt a where a.delivery_id = d.delivery_id and (a.outcome = 'uncertain' or a.is_late))
       from delivery.delivery d join delivery.run_step using (run_step_id) join delivery.campaign_run r using (campaign_run_id)
       join marketing.campaign c using (campaign_id)""")}
     return report, found + self.blind_twice(facts) + self.against_wishes(facts)
