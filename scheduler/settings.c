@@ -24,7 +24,7 @@ static const struct setting table[] = {
 		       "How many deliveries are taken in one transaction at most."),
 	SETTING_NUMBER("POSTRIDER_PUBLISH_WINDOW", "messages", &settings.publish_window, 4096, 64, 65536,
 		       "How many messages may wait for the broker's confirmation."),
-	SETTING_NUMBER("POSTRIDER_LANE_SECONDS", "s", &settings.lane_seconds, 5, 1, 600,
+	SETTING_NUMBER("POSTRIDER_LANE_SECONDS", "s", &settings.lane_seconds, 3, 1, 600,
 		       "How much work a lane holds, at the speed at which its workers take it."),
 	SETTING_NUMBER("POSTRIDER_LANE_MAX", "messages", &settings.lane_max, 40000, 1000, 1000000,
 		       "How many messages a lane holds at most, however fast it is."),
