@@ -514,7 +514,7 @@ begin
       ended := ended + 1;
     elsif run.paced_at is null or run.paced_at < now() - interval '1 second' then
       speed := (run.audience - run.open - run.settled_count) / greatest(extract(epoch from now() - run.paced_at), 0.001);
-      speed := case when run.paced_at is null then null else greatest(coalesce(run.per_second * 0.7 + speed * 0.3, speed), 0) end;
+      speed := case when run.paced_at is null then null else round(greatest(coalesce(run.per_second * 0.7 + speed * 0.3, speed), 0), 3) end;
       update delivery.campaign_run r set settled_count = run.audience - run.open, paced_at = now(), per_second = speed
       where r.campaign_run_id = run.campaign_run_id;
       update marketing.campaign c
@@ -1038,11 +1038,16 @@ begin
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
   end loop;
-  -- At the very end and in the order in which dispatching takes them.
-  perform from delivery.run_step rs where rs.run_step_id = any (steps) order by rs.run_step_id for no key update;
+  -- At the very end, and never waiting: who dispatches from a step holds its row and may be waiting for what is counted here. Such a
+  -- step is swept again the next time.
+  with free as (
+    select rs.run_step_id from delivery.run_step rs where rs.run_step_id = any (steps)
+    for no key update skip locked
+  )
   update delivery.run_step rs
   set swept_at = now(), settled_cursor = greatest(rs.settled_cursor, done.settled_upto)
   from unnest(steps, cursors) as done (run_step_id, settled_upto)
+  join free using (run_step_id)
   where rs.run_step_id = done.run_step_id;
   return touched;
 end
