@@ -25,11 +25,19 @@
 #define STATEMENT_TIMEOUT_MS 30000
 #define TICK_MS              500
 
+/* What the worker cannot do without, and what the log was told of it last. */
+enum part_told { PART_TOLD_NOTHING, PART_TOLD_AWAY, PART_TOLD_READY };
+struct part {
+	const char *name;
+	enum part_told told;
+};
+
 struct worker {
 	struct event_base *base;
 	char name[100];
 	struct metrics *metrics;
 	struct health *health;
+	struct part database, broker;
 	/* Claims never wait behind records, and neither behind the small questions. */
 	struct pg_session *claims, *records, *questions;
 	bool claims_ready, records_ready, questions_ready;
@@ -249,17 +257,25 @@ static void on_jobs(void *context, const struct amqp_job *jobs, size_t count)
 		claimer_pump(lane->claimer);
 }
 
-static void tell(struct worker *worker, const char *part, bool ready, const char *reason)
+/* /readyz has the newest reason; the log hears of it when a part goes and when it comes back. */
+static void tell(struct worker *worker, struct part *part, bool ready, const char *reason)
 {
-	if (!health_report(worker->health, part, ready, reason))
+	enum part_told now = ready ? PART_TOLD_READY : PART_TOLD_AWAY;
+
+	health_report(worker->health, part->name, ready, reason);
+	if (part->told == now)
 		return;
+	part->told = now;
 	log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away", ready ? "It works." : reason,
-		  LOG_TEXT("part", part));
+		  LOG_TEXT("part", part->name));
 }
 
 static void tell_database(struct worker *worker, const char *reason)
 {
-	tell(worker, "database", worker->claims_ready && worker->records_ready && worker->questions_ready, reason);
+	bool ready = worker->claims_ready && worker->records_ready && worker->questions_ready;
+
+	if (ready || (reason != NULL && *reason != '\0')) /* one session is back, the others are not: nothing new */
+		tell(worker, &worker->database, ready, reason);
 }
 
 static void on_claims_changed(void *context, bool ready, const char *reason)
@@ -286,7 +302,9 @@ static void on_questions_changed(void *context, bool ready, const char *reason)
 
 static void on_consumer_changed(void *context, bool ready, const char *reason)
 {
-	tell(context, "broker", ready, reason);
+	struct worker *worker = context;
+
+	tell(worker, &worker->broker, ready, reason);
 }
 
 static void on_lane(void *context, struct lane *lane)
@@ -403,8 +421,10 @@ struct worker *worker_open(struct event_base *base, struct error *err)
 	}
 	worker->pool = delivery_pool_new();
 	pg_values_init(&worker->values);
-	tell(worker, "broker", false, "connecting");
-	tell(worker, "database", false, "connecting");
+	worker->broker.name = "broker";
+	worker->database.name = "database";
+	health_report(worker->health, worker->broker.name, false, "connecting");
+	health_report(worker->health, worker->database.name, false, "connecting");
 	open_parts(worker);
 	worker->tick = event_new(base, -1, EV_PERSIST, on_tick, worker);
 	event_add(worker->tick, &tick);
@@ -436,7 +456,7 @@ void worker_drain(struct worker *worker)
 	worker->draining = true;
 	log_event(LOG_INFO, "draining", "Finishing what is in flight.",
 		  LOG_INT("in_hand", delivery_pool_in_use(worker->pool)));
-	tell(worker, "worker", false, "draining");
+	health_report(worker->health, "worker", false, "draining");
 	amqp_consumer_stop(worker->consumer);
 	worker->drain_deadline = evtimer_new(worker->base, on_drain_deadline, worker);
 	evtimer_add(worker->drain_deadline, &deadline);
