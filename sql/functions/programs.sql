@@ -85,7 +85,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   update delivery.provider_account a
   set breaker_reason = p_reason, opened_count = a.opened_count + 1, probe_delivery_id = null, probe_until = null,
-      open_until = now() + least(300000, p_wait_ms * power(2, least(a.opened_count, 6))) * interval '1 millisecond'
+      open_until = now() + least(300000, greatest(p_wait_ms, 5000 * power(2, least(a.opened_count, 6)))) * interval '1 millisecond'
   where a.provider_account_id = p_provider_account_id and (a.open_until is null or a.open_until <= now())
 $$;
 comment on function delivery.open_breaker is 'Stops using an account for a while, longer each time in a row.';
