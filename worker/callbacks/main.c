@@ -42,16 +42,21 @@ struct receiver {
 	struct event_base *base;
 	struct health *health;
 	struct metrics *metrics;
+	bool told; /* the log knows whether there is a database */
 };
 
 static void on_database(void *context, bool ready, const char *reason)
 {
 	struct receiver *receiver = context;
 
+	/* /readyz has the newest reason; the log hears of it when the database goes and when it comes back. */
+	health_report(receiver->health, "database", ready, reason);
+	if (receiver->told && ready == (metrics_value(receiver->metrics, METER_DATABASE_READY, 0) == 1))
+		return;
+	receiver->told = true;
 	metrics_set(receiver->metrics, METER_DATABASE_READY, 0, ready);
-	if (health_report(receiver->health, "database", ready, reason))
-		log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away",
-			  ready ? "It works." : reason, LOG_TEXT("part", "database"));
+	log_event(ready ? LOG_INFO : LOG_WARNING, ready ? "part_ready" : "part_away", ready ? "It works." : reason,
+		  LOG_TEXT("part", "database"));
 }
 
 static void on_signal(evutil_socket_t number, short what, void *context)
@@ -85,7 +90,7 @@ static int run(void)
 {
 	struct error err = {0};
 	enum log_level level = LOG_INFO;
-	struct receiver receiver;
+	struct receiver receiver = {0};
 	int status = 1;
 
 	if (!settings_read(table, ARRAY_LENGTH(table), &err) || !log_level_parse(settings.log_level, &level)) {
