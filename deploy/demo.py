@@ -70,6 +70,11 @@ def duration(seconds):
   return f"{seconds // 60} min {seconds % 60} s" if seconds < 3600 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def runnable(name):
+  """How to call a script of this folder from where the person is."""
+  return f"deploy/{name}" if Path.cwd() == ROOT else str(ROOT / "deploy" / name)
+
+
 # --- Build ---
 
 def build(screen):
@@ -253,7 +258,7 @@ class Demo:
 
   def account_for(self):
     self.screen.progress("comparing the two ledgers")
-    report = oracle.reconcile(self.stack, [self.sandbox])
+    report = oracle.reconcile(self.stack, [self.sandbox], queue_patience_s=None)
     expected = 2 * int(self.stack.value("select count(*) from marketing.segment_contact"))
     problems = report.problems(audience=expected)
     self.screen.say("\n" + self.table(report) + "\n")
@@ -321,7 +326,7 @@ class Demo:
     for program in self.programs:
       program.leave_running()
     self.stack.leave_running()
-    stack = os.path.relpath(STACK)
+    stack = runnable("stack")
     env = f'eval "$({stack} env {DIRECTORY})"'
     self.screen.say(f"""
 Everything keeps running.
@@ -334,7 +339,7 @@ Everything keeps running.
                {self.sandbox.ledger_file}""")
     for title, url in self.urls.items():
       self.screen.say(f"  {title:12} {url}   log: {DIRECTORY}/{title}.log")
-    self.screen.say(f"End it with {os.path.relpath(ROOT / 'deploy' / 'demo')} --stop")
+    self.screen.say(f"End it with {runnable('demo')} --stop")
 
   def close(self):
     # The workers first, with the time to finish; then what they talk to.

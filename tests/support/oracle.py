@@ -175,9 +175,10 @@ def reconcile(stack, sandboxes, cancelled=None, slack_ms=1000, queue_patience_s=
   """Compares the ledgers of the sandboxes with the stack's database and broker, and returns a Report.
 
   cancelled: {campaign_id: Unix time of the commit}, where a campaign was cancelled. slack_ms: how long a wish may take to
-  be followed. queue_patience_s: how long messages may take to leave the broker; 0 looks once.
+  be followed. queue_patience_s: how long messages may take to leave the broker; 0 looks once; None: asks the scheduler,
+  which must run and knows at once, but not of messages that somebody holds.
   """
-  queues = waiting(stack, queue_patience_s)
+  queues = waiting_for_workers(stack) if queue_patience_s is None else waiting(stack, queue_patience_s)
   lines = "".join(_copy_line(entry) for sandbox in sandboxes for entry in sandbox.ledger())
   verdict = VERDICT % {"slack": f"interval '{slack_ms} milliseconds'",
                        "cancelled": "'" + json.dumps(cancelled or {}) + "'"}
@@ -197,6 +198,17 @@ def waiting(stack, patience_s=0):
     if not queues or time.monotonic() >= deadline:
       return queues
     time.sleep(0.5)
+
+
+def waiting_for_workers(stack, patience_s=10):
+  """The same by the scheduler's measurements."""
+  deadline = time.monotonic() + patience_s
+  while True:
+    lanes = stack.psql("select queue_name, ready_count from report.lane where ready_count > 0 or measured_at < now() - interval '5 s'")
+    queues = {name: int(amount or 0) for name, amount in lanes}
+    if not queues or time.monotonic() >= deadline:
+      return queues
+    time.sleep(0.1)
 
 
 def _copy_line(entry):
