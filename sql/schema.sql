@@ -627,12 +627,13 @@ CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id
         and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)))
 $$;
 COMMENT ON FUNCTION delivery.lane_feeds(p_lane_id integer) IS 'Which steps of which runs have deliveries due on a lane.';
-CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, has_work boolean)
+CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
-         a.open_until is not null, true
+         a.open_until is not null,
+         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)

@@ -13,7 +13,7 @@
 static const struct pg_statement lanes_statement = {
 	.name = "lanes",
 	.sql = "select lane_id, queue_name, class, provider_account_id, account_name, driver, channel, settings, "
-	       "is_active, per_second, breaker_is_open from delivery.lanes()",
+	       "is_active, per_second, breaker_is_open, pause_ms from delivery.lanes()",
 };
 
 struct lanes {
@@ -175,6 +175,15 @@ static void tell_problem(struct lanes *lanes, struct account *account)
 	lanes->events.problem(lanes->events.context, account);
 }
 
+/* Another worker stopped the use of the account, for all. */
+static void follow_pause(struct lanes *lanes, struct account *account, int64_t pause_ms)
+{
+	if (pause_ms <= 0 || account_is_paused(account, clock_now_ms()))
+		return;
+	account_pause(account, pause_ms);
+	lanes->events.paused(lanes->events.context, account, pause_ms);
+}
+
 static void take_row(struct lanes *lanes, const struct pg_rows *rows, size_t row)
 {
 	const char *channel_text = pg_rows_text(rows, row, 6, NULL);
@@ -185,6 +194,7 @@ static void take_row(struct lanes *lanes, const struct pg_rows *rows, size_t row
 		return;
 	account = renew_account(lanes, rows, row, channel);
 	account->breaker_is_open = pg_rows_bool(rows, row, 10);
+	follow_pause(lanes, account, pg_rows_int64(rows, row, 11));
 	account->per_second = pg_rows_is_null(rows, row, 9) ? 0 : strtod(pg_rows_text(rows, row, 9, NULL), NULL);
 	if (account->provider == NULL)
 		tell_problem(lanes, account);

@@ -24,6 +24,7 @@ struct lanes_events {
 	account_start *start;
 	void (*joined)(void *context, struct lane *lane);
 	void (*problem)(void *context, struct account *account);
+	void (*paused)(void *context, struct account *account, int64_t pause_ms); /* by another worker */
 	void *context;
 	struct sender *sender; /* context of start */
 };

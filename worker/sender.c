@@ -62,7 +62,7 @@ static void end_with(struct sender *sender, struct delivery *delivery, const cha
 	recorder_add(sender->recorder, delivery, &verdict);
 }
 
-static void release_paused(struct sender *sender, struct account *account, int64_t wait_ms)
+void sender_release_paused(struct sender *sender, struct account *account, int64_t wait_ms)
 {
 	struct delivery *delivery, *next, *list = account_take_ready(account);
 
@@ -84,7 +84,7 @@ void sender_trip(struct sender *sender, struct account *account, const char *rea
 	pg_values_add_text(&sender->values, sentence);
 	pg_values_add_int64(&sender->values, for_ms);
 	pg_session_ask(sender->questions, &open_breaker_statement, &sender->values, NULL, NULL);
-	release_paused(sender, account, for_ms);
+	sender_release_paused(sender, account, for_ms);
 }
 
 static void pause_lane(struct sender *sender, struct account *account, const struct outcome *outcome, int64_t for_ms)
@@ -191,7 +191,7 @@ static void follow_account(struct sender *sender, struct account *account, const
 		sender_trip(sender, account, advice.reason, outcome, advice.for_ms);
 	} else if (decision->pause_lane_ms > 0 && !account_is_paused(account, clock_now_ms())) {
 		pause_lane(sender, account, outcome, decision->pause_lane_ms);
-		release_paused(sender, account, decision->pause_lane_ms);
+		sender_release_paused(sender, account, decision->pause_lane_ms);
 	}
 }
 

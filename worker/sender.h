@@ -36,6 +36,9 @@ bool sender_begin(void *context, struct delivery *delivery);
 /* Claimed, but not begun: goes back to wait its turn again. */
 void sender_give_back(struct sender *sender, struct delivery *delivery, const char *waiting_for, int64_t wait_ms);
 
+/* What waits here for an account that is not to be used goes back. */
+void sender_release_paused(struct sender *sender, struct account *account, int64_t wait_ms);
+
 /* The whole fleet stops using the account for a while; what waits for it here goes back. */
 void sender_trip(struct sender *sender, struct account *account, const char *reason, const struct outcome *outcome,
 		 int64_t for_ms);

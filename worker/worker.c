@@ -328,6 +328,13 @@ static void on_account_problem(void *context, struct account *account)
 	sender_trip(&worker->sender, account, "The account cannot be used", &told, 30000);
 }
 
+static void on_account_paused(void *context, struct account *account, int64_t pause_ms)
+{
+	struct worker *worker = context;
+
+	sender_release_paused(&worker->sender, account, pause_ms);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
 	struct worker *worker = context;
@@ -389,6 +396,7 @@ static void open_parts(struct worker *worker)
 						  .start = sender_begin,
 						  .joined = on_lane,
 						  .problem = on_account_problem,
+						  .paused = on_account_paused,
 						  .context = worker,
 						  .sender = &worker->sender};
 

@@ -1,16 +1,17 @@
 -- What the programs need to know and to tell. Each is one statement.
 
--- The lanes and how to reach their providers.
+-- The lanes and how to reach their providers; pause_ms: how long the account is not to be used, 0 when it may be.
 create or replace function delivery.lanes()
 returns table (lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text,
-  channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, has_work boolean)
+  channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
-         a.open_until is not null, true
+         a.open_until is not null,
+         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)
