@@ -97,7 +97,7 @@ static void act(const struct point *point)
 		kill(getpid(), SIGKILL);
 		break;
 	case ACTION_STOP:
-		kill(getpid(), SIGSTOP);
+		raise(SIGSTOP); /* to this thread: it goes no further, whichever thread the process would choose */
 		break;
 	case ACTION_EXIT:
 		_exit(EXIT_STATUS);
