@@ -26,31 +26,28 @@ struct recheck {
 	struct pg_values values;
 };
 
-/* What a refusal at the last moment means; the claim decides the same way. */
-static const struct {
-	const char *refusal, *status, *waiting_for;
-	int64_t wait_ms;
-} refusals[] = {
-	{"campaign_paused", "planned", "the campaign to be resumed", 0},
-	{"provider_paused", "planned", "the provider", 2000},
-	{"campaign_cancelled", "cancelled", NULL, VERDICT_SETTLED},
-	{"too_late", "expired", NULL, VERDICT_SETTLED},
+/* What a refusal at the last moment means; the claim decides the same way. The words are constants because the verdict
+ * keeps them until it is recorded. */
+static const struct verdict refusals[] = {
+	{.reason = "campaign_paused", .status = "planned", .waiting_for = "the campaign to be resumed"},
+	{.reason = "provider_paused", .status = "planned", .waiting_for = "the provider", .wait_ms = 2000},
+	{.reason = "campaign_cancelled", .status = "cancelled", .wait_ms = VERDICT_SETTLED},
+	{.reason = "too_late", .status = "expired", .wait_ms = VERDICT_SETTLED},
+	{.reason = "erased", .status = "skipped", .wait_ms = VERDICT_SETTLED},
+	{.reason = "no_address", .status = "skipped", .wait_ms = VERDICT_SETTLED},
+	{.reason = "suppressed", .status = "skipped", .wait_ms = VERDICT_SETTLED},
+	{.reason = "topic_off", .status = "skipped", .wait_ms = VERDICT_SETTLED},
+	{.reason = "not_subscribed", .status = "skipped", .wait_ms = VERDICT_SETTLED},
 };
+/* A word that a newer database has and this program does not: the claim, which is the database's, decides. */
+static const struct verdict unknown_refusal = {.status = "planned", .waiting_for = "its turn"};
 
-static void refuse(struct recheck *recheck, struct delivery *delivery, const char *refusal)
+static const struct verdict *find_refusal(const char *reason)
 {
-	struct verdict verdict = {.status = "skipped", .wait_ms = VERDICT_SETTLED};
-	char *reason = memory_copy_string(refusal);
-
-	verdict.reason = reason;
 	for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++)
-		if (strcmp(refusals[i].refusal, refusal) == 0) {
-			verdict.status = refusals[i].status;
-			verdict.waiting_for = refusals[i].waiting_for;
-			verdict.wait_ms = refusals[i].wait_ms;
-		}
-	recheck->done(recheck->context, delivery, &verdict);
-	free(reason);
+		if (strcmp(refusals[i].reason, reason) == 0)
+			return &refusals[i];
+	return &unknown_refusal;
 }
 
 static void gather(struct recheck *recheck)
@@ -94,7 +91,7 @@ static void on_rechecked(void *context, const struct pg_rows *rows, const struct
 		if (delivery == NULL)
 			continue;
 		if (refusal != NULL) {
-			refuse(recheck, delivery, refusal);
+			recheck->done(recheck->context, delivery, find_refusal(refusal));
 			continue;
 		}
 		delivery->permitted_until_ms = recheck->asked_at_ms + PERMISSION_MS;
