@@ -172,8 +172,8 @@ begin
     select p_lane_id, pg_backend_pid() % 32, max(m.queued_at) from moved m having count(*) > 0
     on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
   )
-  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at - now()) * 1000)::bigint,
-    (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
+  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (date_part('epoch', m.expires_at - now()) * 1000)::bigint,
+    (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
   -- A probe that may not be sent tries nothing: another one may.
@@ -378,7 +378,7 @@ begin
           waiting_for = null
       from due
       where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
-      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
       get diagnostics taken = row_count;
       if taken > 0 then
         perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
@@ -404,7 +404,7 @@ begin
       set status = 'queued', epoch = d.epoch + 1, queued_at = now()
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
         and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
-      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
       get diagnostics taken = row_count;
       update delivery.run_step rs set dispatch_cursor = upper_contact where rs.run_step_id = feed.run_step_id;
       took_any := true;

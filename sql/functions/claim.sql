@@ -120,8 +120,8 @@ begin
     select p_lane_id, pg_backend_pid() % 32, max(m.queued_at) from moved m having count(*) > 0
     on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
   )
-  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (extract(epoch from m.expires_at - now()) * 1000)::bigint,
-    (extract(epoch from m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
+  select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (date_part('epoch', m.expires_at - now()) * 1000)::bigint,
+    (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
   -- A probe that may not be sent tries nothing: another one may.

@@ -74,7 +74,7 @@ begin
           waiting_for = null
       from due
       where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
-      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
       get diagnostics taken = row_count;
       if taken > 0 then
         perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
@@ -101,7 +101,7 @@ begin
       set status = 'queued', epoch = d.epoch + 1, queued_at = now()
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
         and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
-      returning d.delivery_id, d.epoch, (extract(epoch from d.expires_at) * 1000)::bigint;
+      returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
       get diagnostics taken = row_count;
       update delivery.run_step rs set dispatch_cursor = upper_contact where rs.run_step_id = feed.run_step_id;
       took_any := true;
