@@ -15,6 +15,7 @@
 #include "shared/memory.h"
 #include "worker/claimer.h"
 #include "worker/lanes.h"
+#include "worker/malformed.h"
 #include "worker/meters.h"
 #include "worker/recheck.h"
 #include "worker/recorder.h"
@@ -51,11 +52,7 @@ struct worker {
 	struct event *tick, *drain_deadline;
 	bool draining;
 	struct sender sender;
-	struct pg_values values;
 };
-
-static const struct pg_statement dead_letter_statement = {
-	.name = "note_dead_letter", .sql = "select delivery.note_dead_letter('worker', $1, $2, null, null)"};
 
 static void leave_if_drained(struct worker *worker)
 {
@@ -96,9 +93,16 @@ static void on_batch_recorded(void *context, size_t count, size_t moved)
 		metrics_add(worker->metrics, METER_LOST_CLAIMS, 0, (int64_t)(count - moved));
 }
 
-static void make_ready(struct delivery *delivery)
+/* The account may have been stopped while the claim was on its way. What waited for it here was given back then. */
+static void make_ready(struct worker *worker, struct delivery *delivery)
 {
-	account_add(delivery->lane->account, delivery);
+	struct account *account = delivery->lane->account;
+	int64_t now_ms = clock_now_ms();
+
+	if (account_is_paused(account, now_ms))
+		sender_give_back(&worker->sender, delivery, "the provider", account->paused_until_ms - now_ms);
+	else
+		account_add(account, delivery);
 }
 
 static void on_claimed(void *context, struct delivery *delivery, int64_t run_step_id)
@@ -107,7 +111,7 @@ static void on_claimed(void *context, struct delivery *delivery, int64_t run_ste
 
 	delivery->step = step_cache_get(worker->steps, run_step_id, delivery->lane->account->channel);
 	if (delivery->step->is_loaded)
-		make_ready(delivery);
+		make_ready(worker, delivery);
 	else
 		DL_APPEND(delivery->step->waiting, delivery);
 }
@@ -119,7 +123,7 @@ static void on_step_loaded(void *context, struct step *step)
 
 	step->waiting = NULL;
 	DL_FOREACH_SAFE(waiting, delivery, next)
-		make_ready(delivery);
+		make_ready(worker, delivery);
 	lanes_pump_accounts(worker->lanes);
 }
 
@@ -145,7 +149,7 @@ static void on_rechecked(void *context, struct delivery *delivery, const struct 
 	struct worker *worker = context;
 
 	if (refusal == NULL) {
-		make_ready(delivery);
+		make_ready(worker, delivery);
 		account_pump(delivery->lane->account);
 		return;
 	}
@@ -153,54 +157,10 @@ static void on_rechecked(void *context, struct delivery *delivery, const struct 
 	recorder_add(worker->recorder, delivery, refusal);
 }
 
-static void note_malformed(struct worker *worker, const struct amqp_job *job, const char *why)
-{
-	size_t kept = job->length < MESSAGE_BYTES_MAX ? job->length : MESSAGE_BYTES_MAX;
-	struct text shown;
-
-	text_init(&shown, 8 * MESSAGE_BYTES_MAX);
-	text_add_json_string(&shown, job->body, kept);
-	log_event(LOG_WARNING, "message_malformed", why, LOG_INT("bytes", job->length));
-	metrics_add(worker->metrics, METER_MALFORMED, 0, 1);
-	pg_values_add_text(&worker->values, why);
-	pg_values_add_text(&worker->values, text_string(&shown));
-	text_release(&shown);
-}
-
-struct malformed {
-	struct worker *worker;
-	struct amqp_job job;
-};
-
-static void ask_malformed(struct malformed *malformed, const char *why);
-
-static void on_malformed_noted(void *context, const struct pg_rows *rows, const struct error *err)
-{
-	struct malformed *malformed = context;
-
-	(void)rows;
-	if (err != NULL && err->kind != ERROR_REFUSED) {
-		ask_malformed(malformed, "repeated after a lost answer");
-		return;
-	}
-	amqp_consumer_settle(malformed->worker->consumer, malformed->job.session, malformed->job.tag);
-	free(malformed);
-}
-
-static void ask_malformed(struct malformed *malformed, const char *why)
-{
-	note_malformed(malformed->worker, &malformed->job, why);
-	pg_session_ask(malformed->worker->questions, &dead_letter_statement, &malformed->worker->values,
-		       on_malformed_noted, malformed);
-}
-
 static void refuse_job(struct worker *worker, const struct amqp_job *job, const char *why)
 {
-	struct malformed *malformed = memory_new(sizeof(*malformed));
-
-	malformed->worker = worker;
-	malformed->job = *job;
-	ask_malformed(malformed, why);
+	metrics_add(worker->metrics, METER_MALFORMED, 0, 1);
+	malformed_note(worker->questions, worker->consumer, job, why);
 }
 
 static void take_job(struct worker *worker, const struct amqp_job *job)
@@ -428,7 +388,6 @@ struct worker *worker_open(struct event_base *base, struct error *err)
 		return NULL;
 	}
 	worker->pool = delivery_pool_new();
-	pg_values_init(&worker->values);
 	worker->broker.name = "broker";
 	worker->database.name = "database";
 	health_report(worker->health, worker->broker.name, false, "connecting");
@@ -498,7 +457,6 @@ void worker_close(struct worker **worker)
 	health_close(&w->health);
 	metrics_free(&w->metrics);
 	sender_release(&w->sender);
-	pg_values_release(&w->values);
 	free(w);
 	*worker = NULL;
 }
