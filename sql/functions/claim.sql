@@ -145,7 +145,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
   select d.delivery_id,
-         case when a.paused_until > now() then 'provider_paused' else
+         case when a.paused_until > now() or (a.open_until is not null and a.probe_delivery_id is distinct from d.delivery_id)
+         then 'provider_paused' else
          marketing.refusal(c.class, c.desired_status, t.needs_opt_in, d.expires_at, case when p.contact_id is null then d.planned_at else p.erased_at end, r.address,
            coalesce(r.suppressed, false), coalesce(r.channel_denied, false), r.topic_granted, coalesce(r.topic_denied, false), now()) end
   from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
