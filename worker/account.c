@@ -88,10 +88,11 @@ void account_free(struct account **account)
 
 void account_pause(struct account *account, int64_t for_ms)
 {
-	int64_t until_ms = clock_now_ms() + for_ms;
+	int64_t now_ms = clock_now_ms();
 
-	if (until_ms > account->paused_until_ms)
-		account->paused_until_ms = until_ms;
+	account->paused_at_ms = now_ms;
+	if (now_ms + for_ms > account->paused_until_ms)
+		account->paused_until_ms = now_ms + for_ms;
 }
 
 bool account_is_paused(const struct account *account, int64_t now_ms)

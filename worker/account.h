@@ -31,8 +31,8 @@ struct account {
 	struct transfer_pool *pool;
 	struct concurrency concurrency;
 	struct breaker breaker;
-	bool breaker_is_open;    /* in the database, when last looked at */
-	int64_t paused_until_ms; /* this clock */
+	bool breaker_is_open;                  /* in the database, when last looked at */
+	int64_t paused_at_ms, paused_until_ms; /* this clock */
 
 	struct delivery *ready[2]; /* transactional, marketing */
 	size_t ready_count, in_flight;

@@ -24,6 +24,7 @@ struct lanes {
 	struct lane *lanes;
 	struct account *accounts, *retired;
 	bool asked;
+	int64_t asked_at_ms;
 	int64_t problem_told_at_ms;
 };
 
@@ -175,13 +176,17 @@ static void tell_problem(struct lanes *lanes, struct account *account)
 	lanes->events.problem(lanes->events.context, account);
 }
 
-/* Another worker stopped the use of the account, for all. */
+/* The database decides: another worker may have stopped the use of the account for all, a person may have mended it.
+ * What was paused here after we asked is not known there yet. */
 static void follow_pause(struct lanes *lanes, struct account *account, int64_t pause_ms)
 {
-	if (pause_ms <= 0 || account_is_paused(account, clock_now_ms()))
+	bool was_paused = account_is_paused(account, clock_now_ms());
+
+	if (account->paused_at_ms >= lanes->asked_at_ms)
 		return;
-	account_pause(account, pause_ms);
-	lanes->events.paused(lanes->events.context, account, pause_ms);
+	account->paused_until_ms = clock_now_ms() + pause_ms;
+	if (pause_ms > 0 && !was_paused)
+		lanes->events.paused(lanes->events.context, account, pause_ms);
 }
 
 static void take_row(struct lanes *lanes, const struct pg_rows *rows, size_t row)
@@ -220,6 +225,7 @@ void lanes_refresh(struct lanes *lanes)
 	if (lanes->asked)
 		return;
 	lanes->asked = true;
+	lanes->asked_at_ms = clock_now_ms();
 	pg_session_ask(lanes->questions, &lanes_statement, NULL, on_lanes, lanes);
 }
 
