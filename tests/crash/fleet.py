@@ -219,12 +219,15 @@ class Fleet(Engine):
         paused_reason = null, opened_count = 0, probe_delivery_id = null, probe_until = null;""")
 
   def keep(self, folder):
-    """Copies logs, ledger and the delivery tables for a person to read."""
+    """Copies logs, those of the servers too, ledger and the delivery tables for a person to read."""
     os.makedirs(folder, exist_ok=True)
     self.sandbox.sync()
-    for path in Path(self.directory).iterdir():
+    servers = Path(self.stack.directory)
+    for path in (*Path(self.directory).iterdir(), *servers.glob("rabbitmq/log/*"), servers / "postgres" / "log"):
       if path.suffix in (".log", ".ledger"):
         shutil.copy(path, folder)
+      elif path.name == "log":
+        shutil.copy(path, Path(folder, "postgres.log"))
     for table in ("delivery", "attempt", "delivery_event", "tally", "lane", "lane_pulse", "dead_letter", "run_step",
                   "campaign_run"):
       rows = self.stack.psql(f"select to_jsonb(t)::text from delivery.{table} t")
