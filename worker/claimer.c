@@ -11,7 +11,6 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
-#define PERMISSION_MS          1000 /* opt-out, pause and cancel take effect within this */
 #define RETRY_AFTER_REFUSAL_MS 1000
 #define GOOD_BATCH             200
 
@@ -149,7 +148,7 @@ static void read_facts(struct claimer *claimer, struct delivery *delivery, const
 	/* Half of the lease is for the transfer itself. Counted from before we asked, so it ends before the database's
 	 * does. */
 	delivery->trusted_until_ms = claimer->asked_at_ms + claimer->settings.lease_ms / 2;
-	delivery->permitted_until_ms = claimer->asked_at_ms + PERMISSION_MS;
+	delivery->permitted_until_ms = claimer->asked_at_ms + DELIVERY_PERMISSION_MS;
 }
 
 /* Where the delivery stands among those asked for, or asked_count. */

@@ -12,6 +12,8 @@
 #include "shared/text.h"
 #include "worker/providers/provider.h"
 
+#define DELIVERY_PERMISSION_MS 1000 /* opt-out, pause and cancel take effect within this */
+
 struct account;
 struct lane;
 struct step;
@@ -58,7 +60,6 @@ struct delivery {
 	struct step *step;
 	struct delivery_facts facts;
 	struct text facts_bytes;
-	size_t fact_offsets[9];
 
 	struct text subject, body_text, body_html; /* rendered */
 	struct provider_request request;

@@ -8,8 +8,7 @@
 #include "shared/clock.h"
 #include "shared/memory.h"
 
-#define GATHER_US     5000
-#define PERMISSION_MS 1000
+#define GATHER_US 5000
 
 static const struct pg_statement recheck_statement = {
 	.name = "recheck",
@@ -94,7 +93,7 @@ static void on_rechecked(void *context, const struct pg_rows *rows, const struct
 			recheck->done(recheck->context, delivery, find_refusal(refusal));
 			continue;
 		}
-		delivery->permitted_until_ms = recheck->asked_at_ms + PERMISSION_MS;
+		delivery->permitted_until_ms = recheck->asked_at_ms + DELIVERY_PERMISSION_MS;
 		recheck->done(recheck->context, delivery, NULL);
 	}
 	give_back_rest(recheck);
