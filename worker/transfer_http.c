@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <utlist.h>
 
 #include "shared/failpoint.h"
@@ -13,7 +12,7 @@
 
 enum {
 	ANSWER_BODY_MAX = 64 * 1024,
-	HEADER_MAX = 1024,
+	ANSWER_HEADERS_MAX = 16 * 1024,
 };
 
 /* One HTTP request at a time; reused. */
@@ -27,7 +26,7 @@ struct exchange {
 	bool fenced, repeated, address_refused, cut, running;
 	char *url; /* what the handle was told last */
 	struct curl_slist header_nodes[PROVIDER_HEADERS_MAX + 1];
-	struct text body, retry_after;
+	struct text body, headers;
 	char explanation[CURL_ERROR_SIZE];
 	struct exchange *next_free; /* the free list, or the finished ones */
 	struct exchange *previous_of_all, *next_of_all;
@@ -73,22 +72,16 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	return exchange->cut ? 0 : count;
 }
 
+/* Of several answers (100 Continue comes first) the last one's stay. */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
-	static const char name[] = "retry-after:";
 	struct exchange *exchange = context;
-	const char *end = line + count;
 
 	(void)size;
-	if (count < sizeof(name) - 1 || strncasecmp(line, name, sizeof(name) - 1) != 0)
-		return count;
-	line += sizeof(name) - 1;
-	while (line < end && *line == ' ')
-		line++;
-	while (end > line && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
-		end--;
-	text_clear(&exchange->retry_after);
-	text_add_bytes(&exchange->retry_after, line, (size_t)(end - line));
+	if (count >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		text_clear(&exchange->headers);
+	else if (count <= ANSWER_HEADERS_MAX - exchange->headers.length)
+		text_add_bytes(&exchange->headers, line, count);
 	return count;
 }
 
@@ -102,7 +95,7 @@ static struct exchange *exchange_new(struct transfer_pool *pool)
 	exchange->pool = pool;
 	exchange->easy = easy;
 	text_init(&exchange->body, ANSWER_BODY_MAX);
-	text_init(&exchange->retry_after, HEADER_MAX);
+	text_init(&exchange->headers, ANSWER_HEADERS_MAX);
 	call_set_options(easy, pool);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->explanation);
@@ -129,7 +122,7 @@ static void exchange_free(struct exchange *exchange)
 	curl_easy_cleanup(exchange->easy);
 	DL_DELETE2(exchange->pool->all_exchanges, exchange, previous_of_all, next_of_all);
 	text_release(&exchange->body);
-	text_release(&exchange->retry_after);
+	text_release(&exchange->headers);
 	free(exchange->url);
 	free(exchange);
 }
@@ -142,7 +135,7 @@ static struct exchange *exchange_take(struct transfer_pool *pool)
 		return exchange_new(pool);
 	pool->free_exchanges = exchange->next_free;
 	text_clear(&exchange->body);
-	text_clear(&exchange->retry_after);
+	text_clear(&exchange->headers);
 	exchange->fence_calls = 0;
 	exchange->fenced = exchange->repeated = exchange->address_refused = exchange->cut = false;
 	exchange->explanation[0] = '\0';
@@ -215,7 +208,8 @@ static void exchange_finish(struct exchange *exchange)
 	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
 	answer.body = call_slice(&exchange->body);
-	answer.retry_after = call_slice(&exchange->retry_after);
+	answer.headers = call_slice(&exchange->headers);
+	answer.retry_after = provider_header(answer.headers, "Retry-After");
 	if (answer.progress != PROVIDER_ANSWERED) {
 		answer.failure = exchange_failure(exchange);
 		answer.explanation =

@@ -119,12 +119,36 @@ static void test_headers_of_a_request(void **state)
 	provider_request_release(&request);
 }
 
+static void test_finding_a_header(void **state)
+{
+	static const char lines[] = "X-Id: a b \r\nRetry-After:2\r\nEmpty:\r\nX-Id-2: c\r\nNo colon\r\nLast: d";
+	static const struct {
+		const char *name, *value;
+	} cases[] = {
+		{"X-Id", "a b"}, {"x-id", "a b"}, {"Retry-After", "2"}, {"Empty", ""}, {"X-Id-2", "c"},
+		{"Last", "d"},   {"X", NULL},     {"Id", NULL},         {"No", NULL},
+	};
+	const struct slice headers = {lines, sizeof(lines) - 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct slice found = provider_header(headers, cases[i].name);
+
+		if ((found.bytes != NULL) != (cases[i].value != NULL) ||
+		    (cases[i].value != NULL && (found.length != strlen(cases[i].value) ||
+						memcmp(found.bytes, cases[i].value, found.length) != 0)))
+			fail_msg("%s: found \"%.*s\"", cases[i].name, (int)found.length, found.bytes);
+	}
+	assert_null(provider_header((struct slice){NULL, 0}, "X").bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_what_the_transport_is_told),
 		cmocka_unit_test(test_headers_of_a_request),
+		cmocka_unit_test(test_finding_a_header),
 	};
 
 	setenv("TEST_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1);

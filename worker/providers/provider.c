@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "shared/memory.h"
@@ -174,6 +175,26 @@ static struct slice trim(struct slice value)
 	while (value.length > 0 && strchr(" \t\r\n", value.bytes[value.length - 1]) != NULL)
 		value.length--;
 	return value;
+}
+
+struct slice provider_header(struct slice headers, const char *name)
+{
+	const char *line = headers.bytes, *end = line + headers.length;
+	size_t name_length = strlen(name);
+
+	while (line < end) {
+		const char *line_end = memchr(line, '\n', (size_t)(end - line));
+
+		if (line_end == NULL)
+			line_end = end;
+		if ((size_t)(line_end - line) > name_length && line[name_length] == ':' &&
+		    strncasecmp(line, name, name_length) == 0) {
+			line += name_length + 1;
+			return trim((struct slice){line, (size_t)(line_end - line)});
+		}
+		line = line_end + 1;
+	}
+	return (struct slice){NULL, 0};
 }
 
 static bool parse_seconds(struct slice value, int64_t *seconds)

@@ -46,6 +46,16 @@ struct provider_message {
 	struct slice body_html; /* empty: text only */
 	int64_t created_at_ms;  /* wall clock, fixed per delivery: Date and Message-ID do not change on a retry */
 	int64_t now_ms;         /* wall clock of this attempt: signatures */
+	int64_t expires_at_ms;  /* wall clock: a provider that can is told to drop it after this; 0: not told */
+	bool is_marketing;      /* the other class is transactional */
+	bool is_silent;         /* push: data for the app, nothing shown to the person */
+	struct slice link;      /* push, web push, in-app: where a tap leads; empty: nowhere */
+	struct slice image;     /* push, web push, in-app: an image's URL; empty: none */
+	struct slice data;      /* push, web push, in-app: a JSON object for the app; empty: none */
+	/* For marketing email: the one-click address of RFC 8058, https; NULL: none. */
+	const char *unsubscribe_url;
+	/* Where this delivery's status is to be reported, for vendors that are told with each message; NULL: nowhere. */
+	const char *callback_url;
 };
 
 enum provider_protocol { PROVIDER_HTTP, PROVIDER_SMTP };
@@ -76,13 +86,74 @@ struct provider_answer {
 	int status;               /* HTTP status or SMTP reply code; 0: none */
 	struct slice body;        /* HTTP answer body (cut at 64 KiB); the last SMTP reply's text */
 	struct slice retry_after; /* the header's value */
-	const char *failure;      /* NULL, or a word for what went wrong below: "connect", "tls", "fenced" ... */
-	const char *explanation;  /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
-	bool rcpt_stage;          /* SMTP: the refusal was for RCPT TO */
-	int64_t wall_ms;          /* when the answer came: for Retry-After dates */
+	struct slice
+		headers; /* HTTP: the answer's "Name: value\r\n" lines, cut at 16 KiB; provider_header() finds one */
+	const char *failure;     /* NULL, or a word for what went wrong below: "connect", "tls", "fenced" ... */
+	const char *explanation; /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
+	bool rcpt_stage;         /* SMTP: the refusal was for RCPT TO */
+	int64_t wall_ms;         /* when the answer came: for Retry-After dates */
 };
 
 struct provider_account; /* the driver's own, made by configure() */
+
+/* A callback as it came in. Borrowed for the call. */
+struct provider_callback {
+	const char *method; /* GET, POST or HEAD */
+	const char *
+		url; /* as the provider was given it: the configured public URL, path and query, never the Host header */
+	const char *query;    /* the part behind ?, as received; "" when there is none */
+	struct slice headers; /* "Name: value\r\n" lines as received; provider_header() finds one */
+	struct slice body;    /* raw */
+	int64_t now_ms;       /* wall clock */
+};
+
+/* What a provider may tell of a message. The words are those of delivery.callback_event.kind. */
+enum provider_event_kind {
+	PROVIDER_EVENT_QUEUED,       /* the provider has it, no more is known */
+	PROVIDER_EVENT_SENT,         /* it left the provider */
+	PROVIDER_EVENT_DEFERRED,     /* the provider tries again */
+	PROVIDER_EVENT_DELIVERED,    /* it arrived */
+	PROVIDER_EVENT_BOUNCED_HARD, /* the address will never work */
+	PROVIDER_EVENT_BOUNCED_SOFT, /* it did not arrive; the address may work later */
+	PROVIDER_EVENT_FAILED,       /* it did not arrive, for a reason that says nothing about the address */
+	PROVIDER_EVENT_OPENED,
+	PROVIDER_EVENT_CLICKED,
+	PROVIDER_EVENT_COMPLAINED, /* reported as spam */
+	PROVIDER_EVENT_UNSUBSCRIBED,
+	PROVIDER_EVENT_RESUBSCRIBED,
+	PROVIDER_EVENT_REPLIED, /* the recipient wrote back; text holds it */
+	PROVIDER_EVENT_OTHER,   /* none of our business */
+};
+
+struct provider_event {
+	enum provider_event_kind kind;
+	int64_t delivery_id;              /* ours, echoed back; 0: not told */
+	struct slice provider_message_id; /* as read() kept it from the send's answer; empty: not told */
+	struct slice event_key;   /* the vendor's own number of the event, the same when repeated; empty: none */
+	struct slice address;     /* the recipient; empty: not told */
+	struct slice code, words; /* the vendor's code and explanation; may be empty */
+	struct slice link;        /* clicked: where to */
+	struct slice text;        /* replied: what was written */
+	int64_t at_ms;            /* wall clock, when it happened */
+	bool is_machine;          /* opened or clicked by a scanner or proxy, not by a person */
+};
+
+/* The other half of a driver whose provider calls back. Pure, like the first.
+ *
+ * 10. verify() proves over the raw bytes and the public URL that the provider sent this; comparisons take constant time,
+ *     and an old timestamp is refused where the scheme has one. ERROR_REFUSED: forged; nothing else.
+ * 11. parse() runs after verify() and hands over each event. Unknown kinds are PROVIDER_EVENT_OTHER, an empty batch is
+ *     fine; ERROR_INVALID when the body makes no sense. It may have handed over events before it failed: the caller
+ *     drops them. Slices are valid during the call of add() only.
+ * 12. The same bytes give the same events, whenever they are parsed again.
+ */
+struct provider_callbacks {
+	bool (*verify)(struct provider_account *account, const struct provider_callback *callback, struct error *err);
+	bool (*parse)(struct provider_account *account, const struct provider_callback *callback,
+		      void (*add)(void *context, const struct provider_event *event), void *context, struct error *err);
+	bool probes_unsigned;           /* a HEAD without signature is the vendor's set-up probe and is answered 200 */
+	const char *reply_type, *reply; /* NULL, or what a 200 says: Twilio wants TwiML */
+};
 
 struct provider_driver {
 	const char *name;          /* as in delivery.provider_account.driver */
@@ -96,6 +167,7 @@ struct provider_driver {
 	void (*read)(struct provider_account *account, const struct provider_answer *answer, struct outcome *outcome);
 	/* What the transport needs beside the request; NULL pointers where not used. */
 	const struct provider_transport *(*transport)(const struct provider_account *account);
+	const struct provider_callbacks *callbacks; /* NULL: this provider does not call back */
 };
 
 /* Per account: how to connect. */
@@ -122,6 +194,10 @@ bool provider_setting_text(const json_t *settings, const char *name, bool secret
 			   char **value, struct error *err) MUST_CHECK;
 bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,
 			     int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
+
+/* The value of a header in "Name: value\r\n" lines, without the blanks around it; the name in any case. Empty when it is
+ * not there; bytes is NULL then. */
+struct slice provider_header(struct slice headers, const char *name);
 
 /* RFC 9110 §10.2.3: delta-seconds or HTTP-date. 0 when absent or nonsense; at most 24 h. */
 int64_t provider_retry_after_ms(struct slice value, int64_t wall_ms);
