@@ -19,6 +19,7 @@
 #define WAKE_SHARE           10 /* a tenth of the prefetch is settled: time to acknowledge */
 #define SPARE_SLOTS          64 /* for what is not a job or a settlement */
 #define JOBS_AT_ONCE         64
+#define QUIET_MS             5000 /* nothing has come from a queue for this long: is it still ours? */
 #define CONSUMER_TAG_MAX     100
 #define CODE_NOT_FOUND       404
 #define CODE_OTHER_ARGUMENTS 406
@@ -29,6 +30,8 @@ struct subscription {
 	char *queue;
 	bool as_it_is; /* exists with other arguments: we do not insist */
 	bool active;
+	int64_t heard_at_ms;  /* a job, an answer about the queue */
+	bool is_kept_waiting; /* at the last look the queue held messages and we had room for all we may hold */
 	struct text tag; /* a new one each time: RabbitMQ 3.10 may leave messages stuck on one that is used again */
 	struct subscription *next;
 };
@@ -63,6 +66,7 @@ struct amqp_consumer {
 	struct subscription *subscribing;
 	struct amqp_ack *acks;
 	uint32_t session_number;
+	int64_t now_ms; /* of this turn */
 	bool stop_asked, stop_done;
 	uint64_t tag_random;
 	unsigned tags_made;
@@ -105,10 +109,12 @@ static bool on_content(void *context, const struct amqp_content *content, struct
 
 	if (content->method.id != AMQP_BASIC_DELIVER_METHOD)
 		return true;
-	const struct subscription *subscription = find(consumer, deliver->consumer_tag);
+	struct subscription *subscription = find(consumer, deliver->consumer_tag);
 	if (!subscription || !amqp_ack_delivered(consumer->acks, deliver->delivery_tag))
 		return error_set(err, ERROR_TRANSIENT, "the broker delivered what we did not expect, tag %" PRIu64,
 				 deliver->delivery_tag);
+	subscription->heard_at_ms = consumer->now_ms;
+	subscription->is_kept_waiting = false;
 	job->tag = deliver->delivery_tag;
 	job->session = consumer->session_number;
 	job->subscription = subscription->number;
@@ -176,6 +182,8 @@ static bool subscribe(struct amqp_consumer *consumer, struct subscription *subsc
 	if (!consume(session, subscription, err))
 		return error_wrap(err, "queue %s", subscription->queue);
 	consumer->subscribing = NULL;
+	subscription->heard_at_ms = clock_now_ms();
+	subscription->is_kept_waiting = false;
 	return true;
 }
 
@@ -210,6 +218,36 @@ static bool cancel_all(struct amqp_consumer *consumer, struct error *err)
 		if (each->active && !cancel(consumer, each, err))
 			return false;
 		each->active = false;
+	}
+	return true;
+}
+
+/* The queue knows no consumer at all, or twice in a row keeps messages while we hold nothing: it has forgotten us. What the
+ * old tag might still bring is looked up by the broker under that tag, so it is cancelled first. */
+static bool listen_again(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
+{
+	int64_t ready, consumers;
+
+	if (!amqp_topology_visit(amqp_link_session(consumer->link), subscription->queue, &ready, &consumers, err))
+		return error_wrap(err, "queue %s", subscription->queue);
+	subscription->heard_at_ms = consumer->now_ms;
+	bool waits = ready > 0 && amqp_ack_unsettled(consumer->acks) == 0;
+	bool is_forgotten = consumers == 0 || (waits && subscription->is_kept_waiting);
+	subscription->is_kept_waiting = waits;
+	if (!is_forgotten || !subscription->active)
+		return true;
+	if (!cancel(consumer, subscription, err))
+		return false;
+	subscription->active = false;
+	return true;
+}
+
+static bool look_after_quiet_ones(struct amqp_consumer *consumer, struct error *err)
+{
+	for (struct subscription *each = consumer->subscriptions; each && !consumer->stop_asked; each = each->next) {
+		if (each->active && consumer->now_ms - each->heard_at_ms >= QUIET_MS &&
+		    !listen_again(consumer, each, err))
+			return false;
 	}
 	return true;
 }
@@ -270,9 +308,10 @@ static bool turn(void *context, bool *again, struct error *err)
 	struct amqp_consumer *consumer = context;
 
 	(void)again;
+	consumer->now_ms = clock_now_ms();
 	take_requests(consumer);
-	return cancel_all(consumer, err) && subscribe_all(consumer, err) && send_acks(consumer, false, err) &&
-	       amqp_session_read(amqp_link_session(consumer->link), err);
+	return cancel_all(consumer, err) && look_after_quiet_ones(consumer, err) && subscribe_all(consumer, err) &&
+	       send_acks(consumer, false, err) && amqp_session_read(amqp_link_session(consumer->link), err);
 }
 
 static bool greet(void *context, struct error *err)
@@ -321,7 +360,7 @@ static bool visit_queues(struct amqp_consumer *consumer, struct error *err)
 {
 	for (int round = 0; round < 2; round++) {
 		for (struct subscription *each = consumer->subscriptions; each; each = each->next) {
-			if (!amqp_topology_visit(amqp_link_session(consumer->link), each->queue, err))
+			if (!amqp_topology_visit(amqp_link_session(consumer->link), each->queue, NULL, NULL, err))
 				return false;
 		}
 	}

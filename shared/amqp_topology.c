@@ -91,34 +91,38 @@ static amqp_queue_declare_t lane_request(const char *queue, bool as_it_is, amqp_
 	};
 }
 
+static bool ask(struct amqp_session *session, amqp_queue_declare_t *request, int64_t *ready, int64_t *consumers,
+		struct error *err)
+{
+	amqp_method_t answer;
+
+	if (!amqp_session_call(session, AMQP_QUEUE_DECLARE_METHOD, request, AMQP_QUEUE_DECLARE_OK_METHOD, &answer, err))
+		return false;
+	const amqp_queue_declare_ok_t *declared = answer.decoded;
+	if (ready)
+		*ready = declared->message_count;
+	if (consumers)
+		*consumers = declared->consumer_count;
+	return true;
+}
+
 bool amqp_topology_declare_lane(struct amqp_session *session, const char *queue, int64_t *ready, int64_t *consumers,
 				struct error *err)
 {
 	amqp_table_entry_t entries[] = LANE_ARGUMENTS;
 	amqp_queue_declare_t request = lane_request(queue, false, (amqp_table_t){(int)ARRAY_LENGTH(entries), entries});
-	amqp_method_t answer;
 
-	if (!amqp_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &request, AMQP_QUEUE_DECLARE_OK_METHOD, &answer,
-			       err))
+	if (!ask(session, &request, ready, consumers, err))
 		return error_wrap(err, "queue %s", queue);
-	const amqp_queue_declare_ok_t *declared = answer.decoded;
-	int64_t ready_now = declared->message_count, consumers_now = declared->consumer_count;
-	if (!bind_queue(session, queue, AMQP_JOBS_EXCHANGE, err))
-		return false;
-	if (ready)
-		*ready = ready_now;
-	if (consumers)
-		*consumers = consumers_now;
-	return true;
+	return bind_queue(session, queue, AMQP_JOBS_EXCHANGE, err);
 }
 
-bool amqp_topology_visit(struct amqp_session *session, const char *queue, struct error *err)
+bool amqp_topology_visit(struct amqp_session *session, const char *queue, int64_t *ready, int64_t *consumers,
+			 struct error *err)
 {
 	amqp_queue_declare_t request = lane_request(queue, true, amqp_empty_table);
-	amqp_method_t answer;
 
-	return amqp_session_call(session, AMQP_QUEUE_DECLARE_METHOD, &request, AMQP_QUEUE_DECLARE_OK_METHOD, &answer,
-				 err);
+	return ask(session, &request, ready, consumers, err);
 }
 
 bool amqp_topology_send_lane(struct amqp_session *session, const char *queue, bool as_it_is, struct error *err)

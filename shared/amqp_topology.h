@@ -30,8 +30,9 @@ bool amqp_topology_declare(struct amqp_session *session, struct error *err) MUST
 bool amqp_topology_declare_lane(struct amqp_session *session, const char *queue, int64_t *ready, int64_t *consumers,
 				struct error *err) MUST_CHECK;
 
-/* A round trip through the queue itself, which must exist. */
-bool amqp_topology_visit(struct amqp_session *session, const char *queue, struct error *err) MUST_CHECK;
+/* A round trip through the queue itself, which must exist; tells the same (either may be NULL). */
+bool amqp_topology_visit(struct amqp_session *session, const char *queue, int64_t *ready, int64_t *consumers,
+			 struct error *err) MUST_CHECK;
 
 /* Declares a lane without waiting: queue.declare-ok and queue.bind-ok come to the session's owner, in this order and between
  * other frames. as_it_is: a queue that exists with other arguments is taken as it is, one that does not is a 404. */

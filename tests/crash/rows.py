@@ -42,6 +42,13 @@ class World:
   doubts: int = 0                          # faults of the provider that leave an attempt in doubt
 
 
+# Cancelled inside the queue and not through the channel, which therefore goes on believing in them.
+FORGET_CONSUMERS = """
+{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"%s">>)),
+[ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
+ || C <- rabbit_amqqueue:consumers(Q)], ok."""
+
+
 def dead_workers_load(world):
   return IN_FLIGHT_CAP
 
@@ -91,6 +98,12 @@ def empty_broker(world):
 def delete_queues(world):
   for lane in world.fleet.lanes():
     world.fleet.stack.rabbitmqctl("delete_queue", lane)
+
+
+def forget_consumers(world):
+  """The queues lose their consumers and nobody is told, as when a subscription meets the end of a deleted queue."""
+  for lane in world.fleet.lanes():
+    world.fleet.stack.rabbitmqctl("eval", FORGET_CONSUMERS % lane)
 
 
 def drop_broker_connections(world):
@@ -218,6 +231,7 @@ ROWS = [
   Row("broker_restarted", "7", "the broker is restarted", act=restart_broker, **SLOW),
   Row("broker_emptied", "7", "all messages on the broker are thrown away", act=empty_broker, **SLOW),
   Row("broker_disconnects", "7", "the broker closes all connections", act=drop_broker_connections, **SLOW),
+  Row("broker_forgets", "7", "the queues forget their consumers without a word", act=forget_consumers, **SLOW),
   Row("broker_blocked", "8", "a memory alarm blocks publishing for three seconds", act=raise_alarm, share=(0.0, 0.2), **SLOW),
   Row("worker_after_receive", "9", "a worker dies with messages that it has not claimed",
       failpoint="after_receive", passes=(1, 4), **WORKER),
