@@ -125,17 +125,16 @@ static bool on_content(void *context, const struct amqp_content *content, struct
 	return true;
 }
 
+/* The queue was deleted. What the channel knows of it spoils what comes from its successor. */
 static bool on_method(void *context, const amqp_method_t *method, struct error *err)
 {
 	const amqp_basic_cancel_t *cancel = method->decoded;
+	const struct subscription *subscription;
 
-	(void)err;
 	if (method->id != AMQP_BASIC_CANCEL_METHOD)
 		return true;
-	struct subscription *subscription = find(context, cancel->consumer_tag);
-	if (subscription)
-		subscription->active = false;
-	return true;
+	subscription = find(context, cancel->consumer_tag);
+	return error_set(err, ERROR_TRANSIENT, "queue %s was deleted", subscription ? subscription->queue : "?");
 }
 
 /* ---- the thread: subscribing ---- */
@@ -222,31 +221,27 @@ static bool cancel_all(struct amqp_consumer *consumer, struct error *err)
 	return true;
 }
 
-/* The queue knows no consumer at all, or twice in a row keeps messages while we hold nothing: it has forgotten us. What the
- * old tag might still bring is looked up by the broker under that tag, so it is cancelled first. */
-static bool listen_again(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
+/* The queue knows no consumer at all, or twice in a row keeps messages while we hold none: it has forgotten us, or the channel
+ * drops what it sends. What is out on a lost channel goes back to the queue. */
+static bool is_remembered(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
 {
 	int64_t ready, consumers;
 
 	if (!amqp_topology_visit(amqp_link_session(consumer->link), subscription->queue, &ready, &consumers, err))
 		return error_wrap(err, "queue %s", subscription->queue);
+	bool keeps = ready > 0 && amqp_ack_unsettled(consumer->acks) == 0;
+	bool is_forgotten = consumers == 0 || (keeps && subscription->is_kept_waiting);
 	subscription->heard_at_ms = consumer->now_ms;
-	bool waits = ready > 0 && amqp_ack_unsettled(consumer->acks) == 0;
-	bool is_forgotten = consumers == 0 || (waits && subscription->is_kept_waiting);
-	subscription->is_kept_waiting = waits;
-	if (!is_forgotten || !subscription->active)
-		return true;
-	if (!cancel(consumer, subscription, err))
-		return false;
-	subscription->active = false;
-	return true;
+	subscription->is_kept_waiting = keeps;
+	return !is_forgotten ||
+	       error_set(err, ERROR_TRANSIENT, "queue %s gives this consumer nothing", subscription->queue);
 }
 
 static bool look_after_quiet_ones(struct amqp_consumer *consumer, struct error *err)
 {
 	for (struct subscription *each = consumer->subscriptions; each && !consumer->stop_asked; each = each->next) {
 		if (each->active && consumer->now_ms - each->heard_at_ms >= QUIET_MS &&
-		    !listen_again(consumer, each, err))
+		    !is_remembered(consumer, each, err))
 			return false;
 	}
 	return true;

@@ -6,9 +6,10 @@
  * acknowledged singly, and so is the oldest when half of the prefetch waits so. A tag belongs to one connection: settling a job of an earlier connection (session number
  * differs) does nothing, the broker has already given it to somebody else.
  *
- * A cancelled consumer (queue deleted) is subscribed again: the queue is declared first. RabbitMQ 3.10 may forget a
- * consumer without a word, when the subscription meets the end of a deleted queue: a queue from which nothing has come
- * for 5 s is asked, and subscribed to again when it knows no consumer or keeps what we have room for. Reconnects by
+ * A cancelled consumer (queue deleted) is subscribed again on a new connection, the queue is declared first: RabbitMQ 3.10
+ * may hand a queue's successor's messages to a channel that knew the queue, and the channel drops them. It may also forget a
+ * consumer without a word. A queue from which nothing has come for 5 s is therefore asked, and when it knows no
+ * consumer or keeps what we have room for, there is a new connection as well. Reconnects by
  * itself with full jitter, 0.2 to 30 s. A connection over which nothing has come for 2 heartbeats (20 s) is given up.
  */
 #ifndef POSTRIDER_SHARED_AMQP_CONSUMER_H
