@@ -155,7 +155,8 @@ begin
     returning f.was, d.delivery_id, d.status, d.reason, d.attempt, d.failures, d.not_sent, d.run_step_id, d.expires_at, d.planned_at, d.contact_id,
       d.queued_at, d.data, f.refusal, f.contact_point_id, f.address, f.member_no, f.first_name, f.last_name, f.language, f.time_zone,
       f.tier, f.points, f.profile,
-      delivery.is_in_doubt(d.delivery_id, d.attempt - 1) as was_uncertain
+      -- A function call for each row is most of this statement; first attempts, nearly all, need none.
+      d.attempt > 1 and delivery.is_in_doubt(d.delivery_id, d.attempt - 1) as was_uncertain
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
