@@ -25,6 +25,9 @@ grant execute on function marketing.segment_page(text, bigint, integer), deliver
 grant select on report.not_started, report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
 
 grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), delivery.note_template_problem(bigint, text),
+  delivery.templates_to_check(integer), delivery.note_partial_check(bigint, text),
+  delivery.note_template_check(bigint, text[], bigint[], text[], text[], integer[], integer[], text[], text[], text[], text[], integer[],
+    boolean[], text[]),
   delivery.claim(text, integer, bigint, bigint, bigint[], integer[]), delivery.recheck(bigint[], bigint[]),
   delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
     text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
@@ -35,7 +38,10 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
 
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
-grant select, insert on marketing.template_version to postrider_marketer;
+grant select, insert on marketing.template_version, marketing.partial_version to postrider_marketer;
+grant select, insert, update on marketing.partial to postrider_marketer;
+grant select, insert, update, delete on marketing.token_default to postrider_marketer;
+grant select on marketing.template_diagnostic, marketing.template_token to postrider_marketer;
 grant select on marketing.consent_event, marketing.segment_contact to postrider_marketer;
 grant usage on all sequences in schema marketing to postrider_marketer;
 grant select on all tables in schema report to postrider_marketer, postrider_analyst, postrider_ops;

@@ -52,9 +52,10 @@ CREATE TYPE marketing.uncertain_policy AS ENUM (
 COMMENT ON TYPE marketing.uncertain_policy IS 'What to do when nobody knows whether a message went out: skip (never twice) or resend (never missed).';
 CREATE TYPE marketing.undefined_policy AS ENUM (
     'blank',
-    'skip'
+    'skip',
+    'default'
 );
-COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing) or skip (do not send to this contact).';
+COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing), skip (do not send to this contact) or default (print the text in token_default, and skip where there is none).';
 CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -572,6 +573,12 @@ begin
       continue;
     end if;
     problem := marketing.start_problem(due.campaign_id);
+    if problem is null then
+      -- A worker may be looking at the templates again, because of a partial: what is asked from here on is what the run gets.
+      perform from marketing.step s join marketing.template_version v using (template_id)
+      where s.campaign_id = due.campaign_id for share of v;
+      problem := marketing.start_problem(due.campaign_id);
+    end if;
     if problem is not null then
       update marketing.campaign set blocked_reason = problem
       where campaign_id = due.campaign_id and blocked_reason is distinct from problem;
@@ -669,26 +676,15 @@ begin
   where c.campaign_id = p_campaign_id
   returning campaign_run_id into run_id;
   insert into delivery.lane (provider_account_id, class, queue_name)
-  select distinct a.provider_account_id, c.class, format('postrider.%s.%s.%s', a.channel, a.name, c.class)
-  from marketing.campaign c
-  join marketing.step s using (campaign_id)
-  join marketing.template t using (template_id)
-  cross join lateral (select * from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id limit 1) a
-  where c.campaign_id = p_campaign_id
+  select distinct a.provider_account_id, s.class, format('postrider.%s.%s.%s', a.channel, a.name, s.class)
+  from marketing.step_choice(p_campaign_id) s
+  join delivery.provider_account a using (provider_account_id)
   on conflict do nothing;
-  insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id)
-  select run_id, s.step_id, t.channel, l.lane_id, v.template_version_id
-  from marketing.campaign c
-  join marketing.step s using (campaign_id)
-  join marketing.template t using (template_id)
-  cross join lateral (select * from marketing.template_version tv where tv.template_id = t.template_id order by template_version_id desc limit 1) v
-  cross join lateral (select * from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id limit 1) a
-  join delivery.lane l on l.provider_account_id = a.provider_account_id and l.class = c.class
-  where c.campaign_id = p_campaign_id
+  insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id, partial_version_ids, token_defaults)
+  select run_id, s.step_id, s.channel, l.lane_id, v.template_version_id, delivery.pinned_partials(v), marketing.token_defaults()
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_version v using (template_version_id)
+  join delivery.lane l on l.provider_account_id = s.provider_account_id and l.class = s.class
   order by s.position;
   return run_id;
 end
@@ -741,6 +737,41 @@ CREATE FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consume
     and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
 $$;
 COMMENT ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) IS 'Writes down how many messages wait on the broker.';
+CREATE FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update marketing.partial_version pv set checked_at = clock_timestamp(), problem = p_problem where pv.partial_version_id = p_partial_version_id
+$$;
+COMMENT ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) IS 'Writes down whether a partial works.';
+CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from marketing.template_version v where v.template_version_id = p_template_version_id for no key update;
+  if not found then
+    return;
+  end if;
+  delete from marketing.template_diagnostic d where d.template_version_id = p_template_version_id;
+  insert into marketing.template_diagnostic (template_version_id, position, severity, field, line_number, column_number, sentence)
+  select p_template_version_id, x.position, x.severity, x.field, nullif(x.line_number, 0), nullif(x.column_number, 0), x.sentence
+  from unnest(p_severities, p_fields, p_lines, p_columns, p_sentences)
+    with ordinality as x (severity, field, line_number, column_number, sentence, position);
+  delete from marketing.template_token k where k.template_version_id = p_template_version_id;
+  insert into marketing.template_token (template_version_id, position, field, path, partial_name, line_number, is_guarded, default_text)
+  select p_template_version_id, x.position, x.field, x.path, x.partial_name, nullif(x.line_number, 0), x.is_guarded, x.default_text
+  from unnest(p_token_fields, p_token_paths, p_token_partials, p_token_lines, p_token_guarded, p_token_defaults)
+    with ordinality as x (field, path, partial_name, line_number, is_guarded, default_text, position);
+  update marketing.template_version v
+  set checked_at = clock_timestamp(), partial_names = p_partial_names, partial_version_ids = p_partial_version_ids,
+      problem = (select format('%s%s: %s', d.field, coalesce(format(', line %s, column %s', d.line_number, d.column_number), ''), d.sentence)
+                 from marketing.template_diagnostic d
+                 where d.template_version_id = p_template_version_id and d.severity = 'error' order by d.position limit 1)
+  where v.template_version_id = p_template_version_id;
+end
+$$;
+COMMENT ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) IS 'Writes down what the programs found in a template version.';
 CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -768,6 +799,38 @@ CREATE FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason t
   where a.provider_account_id = p_provider_account_id
 $$;
 COMMENT ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) IS 'Waits as long as the provider asked for.';
+CREATE TABLE marketing.template_version (
+    template_version_id bigint NOT NULL,
+    template_id bigint NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    body_text text DEFAULT ''::text NOT NULL,
+    body_html text DEFAULT ''::text NOT NULL,
+    problem text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    checked_at timestamp with time zone,
+    partial_names text[] DEFAULT '{}'::text[] NOT NULL,
+    partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
+);
+COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
+COMMENT ON COLUMN marketing.template_version.template_version_id IS 'Number of the version.';
+COMMENT ON COLUMN marketing.template_version.template_id IS 'Which template.';
+COMMENT ON COLUMN marketing.template_version.subject IS 'Email subject, or title of a push or in-app message.';
+COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example: Dear {{ contact.first_name | default: "friend" }}';
+COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
+COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column: a campaign with it does not start. Empty when it works; template_diagnostic has all that was found.';
+COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
+COMMENT ON COLUMN marketing.template_version.checked_at IS 'When the programs looked whether it works, which takes them a second. Empty: not yet; campaigns wait for it.';
+COMMENT ON COLUMN marketing.template_version.partial_names IS 'The partials that its texts use, as in {% render "footer" %}. Written by the programs.';
+COMMENT ON COLUMN marketing.template_version.partial_version_ids IS 'The versions of those partials that it was checked with. Written by the programs.';
+CREATE FUNCTION delivery.pinned_partials(p_version marketing.template_version) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS $$
+  select case when p_version.checked_at is not null then p_version.partial_version_ids
+    else (select p.partial_version_ids
+          from marketing.partials_of(p_version.subject || E'\n' || p_version.body_text || E'\n' || p_version.body_html) p) end
+$$;
+COMMENT ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) IS 'The texts of the partials that a run keeps from its start to its end.';
 CREATE FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -906,11 +969,12 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -1008,6 +1072,19 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.standing_run(p_campaign_id bigint) RETURNS TABLE(campaign_run_id bigint, month integer, run_step_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select r.campaign_run_id, r.month, rs.run_step_id
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_version v on v.template_version_id = s.template_version_id and v.problem is null
+  join delivery.campaign_run r on r.campaign_id = p_campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
+  join delivery.run_step rs on rs.campaign_run_id = r.campaign_run_id and rs.template_version_id = v.template_version_id
+    and rs.partial_version_ids = delivery.pinned_partials(v) and rs.token_defaults = marketing.token_defaults()
+  -- An older one may be ended at any moment: see finish_runs.
+  where r.campaign_run_id = (select max(newest.campaign_run_id) from delivery.campaign_run newest where newest.campaign_id = p_campaign_id)
+$$;
+COMMENT ON FUNCTION delivery.standing_run(p_campaign_id bigint) IS 'Where messages that are sent one at a time go to at the moment.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1225,6 +1302,32 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text, partial_names text, partial_version_ids text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  (select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
+          (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
+   from marketing.partial_version pv
+   where pv.checked_at is null
+   order by pv.partial_version_id desc limit p_limit)
+  union all
+  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, marketing.partial_texts(p.partial_version_ids)::text,
+         p.partial_names::text, p.partial_version_ids::text
+  from (
+    (select w.template_version_id from marketing.template_version w where w.checked_at is null order by w.template_version_id desc limit p_limit)
+    union
+    (select w.template_version_id from marketing.template_version w
+     where w.partial_names <> '{}' and not marketing.is_checked(w)
+       and w.template_version_id = (select max(x.template_version_id) from marketing.template_version x where x.template_id = w.template_id)
+     limit p_limit)
+  ) waiting
+  join marketing.template_version v using (template_version_id)
+  join marketing.template t using (template_id)
+  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p
+  where not exists (select from marketing.partial_version pv where pv.checked_at is null)
+$$;
+COMMENT ON FUNCTION delivery.templates_to_check(p_limit integer) IS 'Texts that people have saved and that the programs have not looked at yet.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1289,6 +1392,31 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.guard_consent_event() IS 'Keeps the history of consent as it was.';
+CREATE FUNCTION marketing.guard_partial() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if new.name is distinct from old.name then
+    raise exception 'A partial keeps its name: templates call it by that' using hint = 'Add another partial, with the new name.';
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION marketing.guard_partial() IS 'Keeps the names of partials.';
+CREATE FUNCTION marketing.guard_partial_version() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    new.problem := null;
+    new.checked_at := null;
+  elsif (new.partial_id, new.body, new.created_at) is distinct from (old.partial_id, old.body, old.created_at) then
+    raise exception 'A partial version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION marketing.guard_partial_version() IS 'Keeps partial versions as they were sent, and lets the programs check each.';
 CREATE FUNCTION marketing.guard_segment() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1317,14 +1445,37 @@ CREATE FUNCTION marketing.guard_template_version() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-  if (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
+  if tg_op = 'INSERT' then -- what the programs find is theirs to write
+    new.problem := null;
+    new.checked_at := null;
+    new.partial_names := '{}';
+    new.partial_version_ids := '{}';
+  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
       is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.created_at) then
     raise exception 'A template version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
   end if;
   return new;
 end
 $$;
-COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent.';
+COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent, and lets the programs check each.';
+CREATE FUNCTION marketing.is_checked(p_version marketing.template_version) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select p_version.checked_at is not null
+    and (p_version.partial_names = '{}' or p_version.partial_version_ids = marketing.newest_partials(p_version.partial_names))
+$$;
+COMMENT ON FUNCTION marketing.is_checked(p_version marketing.template_version) IS 'Whether the programs have looked at a template version as it is now, its partials included.';
+CREATE FUNCTION marketing.newest_partials(p_names text[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(array_agg(v.partial_version_id order by v.partial_version_id), '{}')
+  from marketing.partial p
+  cross join lateral (select pv.partial_version_id from marketing.partial_version pv
+    where pv.partial_id = p.partial_id and pv.checked_at is not null and pv.problem is null
+    order by pv.partial_version_id desc limit 1) v
+  where p.name = any (p_names)
+$$;
+COMMENT ON FUNCTION marketing.newest_partials(p_names text[]) IS 'The newest texts that work of these partials.';
 CREATE FUNCTION marketing.note_consent() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1341,6 +1492,36 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.note_consent() IS 'Writes every change of consent to consent_event.';
+CREATE FUNCTION marketing.partial_names(p_text text) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select distinct m[2] from regexp_matches(p_text, '\m(?:render|include)\s*(["''])([A-Za-z0-9][A-Za-z0-9 ._/-]{0,99})\1', 'g') m
+$$;
+COMMENT ON FUNCTION marketing.partial_names(p_text text) IS 'The partials that a text names.';
+CREATE FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(p.name, pv.body), '{}')
+  from marketing.partial_version pv join marketing.partial p using (partial_id)
+  where pv.partial_version_id = any (p_partial_version_ids)
+$$;
+COMMENT ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) IS 'The texts of some versions of partials, by name.';
+CREATE FUNCTION marketing.partials_of(p_text text) RETURNS TABLE(partial_names text[], partial_version_ids bigint[])
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive named (name) as (
+    select n.name from marketing.partial_names(p_text) n (name)
+    union
+    select n.name
+    from named
+    join marketing.partial_version pv on pv.partial_version_id = any (marketing.newest_partials(array[named.name]))
+    cross join lateral marketing.partial_names(pv.body) n (name)
+  ), names as (
+    select coalesce(array_agg(named.name order by named.name), '{}') as names from named
+  )
+  select names.names, marketing.newest_partials(names.names) from names
+$$;
+COMMENT ON FUNCTION marketing.partials_of(p_text text) IS 'Everything that a text needs of the partials.';
 CREATE FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) RETURNS TABLE(contact_point_id bigint, address text, suppressed boolean, channel_denied boolean, topic_granted boolean, topic_denied boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -1452,7 +1633,6 @@ declare
   problem text;
   new_id bigint;
   known bigint;
-  made_run bigint;
   run record;
 begin
   select t.* into template from marketing.template t where t.name = template_name;
@@ -1488,25 +1668,17 @@ begin
     raise exception 'Campaign "%" has the name under which messages from template "%" are kept', standing.name, template_name
       using hint = 'Give that campaign another name.';
   end if;
-  select r.campaign_run_id, r.month, rs.run_step_id into run
-  from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-  where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-    and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+  select o.* into run from delivery.standing_run(standing.campaign_id) o;
   if not found then
     perform pg_advisory_xact_lock(hashtext('postrider standing run'), standing.campaign_id::integer);
-    select r.campaign_run_id, r.month, rs.run_step_id into run
-    from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-    where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-      and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+    select o.* into run from delivery.standing_run(standing.campaign_id) o;
     if not found then
       problem := marketing.start_problem(standing.campaign_id);
       if problem is not null then
         raise exception '%', problem;
       end if;
-      made_run := delivery.make_run(standing.campaign_id);
-      select r.campaign_run_id, r.month, rs.run_step_id into run
-      from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-      where r.campaign_run_id = made_run;
+      perform delivery.make_run(standing.campaign_id);
+      select o.* into run from delivery.standing_run(standing.campaign_id) o;
     end if;
   end if;
   new_id := delivery.first_id_of(run.month) + nextval('delivery.delivery_number');
@@ -1536,19 +1708,57 @@ CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
       select min(case
         when v.template_version_id is null then format('Template "%s" has no version: add its texts.', t.name)
         when v.problem is not null then format('Template "%s" does not work: %s', t.name, v.problem)
+        when partial.problem is not null then partial.problem
         when a.provider_account_id is null then format('No active provider account for %s.', t.channel)
         when a.channel <> t.channel then format('Account "%s" serves %s, but template "%s" is for %s.', a.name, a.channel, t.name, t.channel)
+        when c.kind <> 'standing' and not marketing.is_checked(v) then format(
+          'Template "%s" waits to be checked. A worker does that within a second: if this stays, no worker is running.', t.name)
       end)
-      from marketing.step s
+      from marketing.campaign c
+      cross join lateral marketing.step_choice(c.campaign_id) s
       join marketing.template t using (template_id)
-      left join lateral (select * from marketing.template_version tv where tv.template_id = t.template_id order by template_version_id desc limit 1) v on true
-      left join lateral (select * from delivery.provider_account pa
-        where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-        order by pa.priority, pa.provider_account_id limit 1) a on true
-      where s.campaign_id = p_campaign_id)
+      left join marketing.template_version v using (template_version_id)
+      left join delivery.provider_account a using (provider_account_id)
+      left join lateral (
+        select format('Partial "%s", which template "%s" uses, does not work: %s', p.name, t.name, pv.problem) as problem
+        from marketing.partial p
+        cross join lateral (select x.problem from marketing.partial_version x
+          where x.partial_id = p.partial_id order by x.partial_version_id desc limit 1) pv
+        where c.kind <> 'standing' and p.name = any (v.partial_names) and pv.problem is not null
+        order by p.name limit 1) partial on true
+      where c.campaign_id = p_campaign_id)
   end
 $$;
 COMMENT ON FUNCTION marketing.start_problem(p_campaign_id bigint) IS 'What stands in the way of starting a campaign; empty when nothing does.';
+CREATE FUNCTION marketing.step_choice(p_campaign_id bigint) RETURNS TABLE(step_id bigint, "position" integer, class marketing.message_class, template_id bigint, channel marketing.channel, template_version_id bigint, provider_account_id integer)
+    LANGUAGE sql STABLE
+    AS $$
+  select s.step_id, s.position, c.class, t.template_id, t.channel, v.template_version_id, a.provider_account_id
+  from marketing.campaign c
+  join marketing.step s using (campaign_id)
+  join marketing.template t using (template_id)
+  left join lateral (
+    select tv.template_version_id
+    from marketing.template_version tv
+    where tv.template_id = t.template_id
+    order by case when c.kind <> 'standing' then 0 when tv.problem is not null then 2 when tv.checked_at is null then 1 else 0 end,
+             tv.template_version_id desc
+    limit 1) v on true
+  left join lateral (
+    select pa.provider_account_id
+    from delivery.provider_account pa
+    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
+    order by pa.priority, pa.provider_account_id
+    limit 1) a on true
+  where c.campaign_id = p_campaign_id
+$$;
+COMMENT ON FUNCTION marketing.step_choice(p_campaign_id bigint) IS 'Which text and which account each step of a campaign would use if it started now.';
+CREATE FUNCTION marketing.token_defaults() RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(d.path, d.text), '{}') from marketing.token_default d
+$$;
+COMMENT ON FUNCTION marketing.token_defaults() IS 'The defaults of tokens without a value, by path.';
 CREATE FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1921,7 +2131,9 @@ CREATE TABLE delivery.run_step (
     template_version_id bigint NOT NULL,
     dispatch_cursor bigint DEFAULT 0 NOT NULL,
     settled_cursor bigint DEFAULT 0 NOT NULL,
-    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    token_defaults jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 COMMENT ON TABLE delivery.run_step IS 'A step as one run does it: with the template version and account that it started with.';
 COMMENT ON COLUMN delivery.run_step.run_step_id IS 'Number of the step in this run.';
@@ -1933,6 +2145,8 @@ COMMENT ON COLUMN delivery.run_step.template_version_id IS 'Which text: a retry 
 COMMENT ON COLUMN delivery.run_step.dispatch_cursor IS 'Contacts up to this number have been put on the broker once.';
 COMMENT ON COLUMN delivery.run_step.settled_cursor IS 'Contacts up to this number are settled, or have a next_at.';
 COMMENT ON COLUMN delivery.run_step.swept_at IS 'When it was last searched for stuck deliveries.';
+COMMENT ON COLUMN delivery.run_step.partial_version_ids IS 'Which texts of the partials: a retry says the same as the first attempt.';
+COMMENT ON COLUMN delivery.run_step.token_defaults IS 'The defaults of tokens as they were when the run started.';
 ALTER TABLE delivery.run_step ALTER COLUMN run_step_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.run_step_run_step_id_seq
     START WITH 1
@@ -2027,7 +2241,7 @@ COMMENT ON COLUMN marketing.campaign.topic_id IS 'Which topic it belongs to; con
 COMMENT ON COLUMN marketing.campaign.send_at IS 'Nobody receives this campaign before this moment. Empty: as soon as it is started.';
 COMMENT ON COLUMN marketing.campaign.expires_after IS 'How long after the start a message still makes sense. Later it is not sent.';
 COMMENT ON COLUMN marketing.campaign.on_uncertain IS 'When nobody knows whether a message went out: skip or resend.';
-COMMENT ON COLUMN marketing.campaign.on_undefined IS 'When a token has no value: blank or skip the contact.';
+COMMENT ON COLUMN marketing.campaign.on_undefined IS 'When a token has no value: blank, skip the contact, or default: print the text in token_default, and skip where it has none.';
 COMMENT ON COLUMN marketing.campaign.attempts_max IS 'How often a message is tried when the provider has troubles.';
 COMMENT ON COLUMN marketing.campaign.weight IS 'Its share of the speed beside other campaigns: 2 gets twice as much as 1.';
 COMMENT ON COLUMN marketing.campaign.description IS 'What it is for.';
@@ -2152,6 +2366,50 @@ ALTER TABLE marketing.contact_point ALTER COLUMN contact_point_id ADD GENERATED 
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.contact_point_contact_point_id_seq IS 'Gives out marketing.contact_point.contact_point_id.';
+CREATE TABLE marketing.partial (
+    partial_id bigint NOT NULL,
+    name text NOT NULL,
+    description text,
+    CONSTRAINT "A name has up to 100 letters, digits, spaces and . _ / -" CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$'::text))
+);
+COMMENT ON TABLE marketing.partial IS 'A piece of text that several templates share, for example a footer: {% render "footer" %}. Its texts stand in partial_version.';
+COMMENT ON COLUMN marketing.partial.partial_id IS 'Number of the partial.';
+COMMENT ON COLUMN marketing.partial.name IS 'What templates call it, for example footer. It never changes.';
+COMMENT ON COLUMN marketing.partial.description IS 'What it is for.';
+ALTER TABLE marketing.partial ALTER COLUMN partial_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.partial_partial_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.partial_partial_id_seq IS 'Gives out partial.partial_id.';
+CREATE TABLE marketing.partial_version (
+    partial_version_id bigint NOT NULL,
+    partial_id bigint NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    problem text,
+    checked_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT "A partial's text is at most 256 KB" CHECK ((octet_length(body) <= 262144))
+);
+COMMENT ON TABLE marketing.partial_version IS 'The text of a partial. A version never changes; to edit a partial, add a new version: campaigns that start afterwards use it, a run that has begun keeps the old one.';
+COMMENT ON COLUMN marketing.partial_version.partial_version_id IS 'Number of the version.';
+COMMENT ON COLUMN marketing.partial_version.partial_id IS 'Which partial.';
+COMMENT ON COLUMN marketing.partial_version.body IS 'The text, for example: You have {{ contact.points }} points. Values are escaped as the place asks where it is used.';
+COMMENT ON COLUMN marketing.partial_version.problem IS 'What is wrong with it, with line and column. Written by the programs; empty when it works. The newest version that works is used.';
+COMMENT ON COLUMN marketing.partial_version.checked_at IS 'When the programs looked whether it works, which takes them a second. It is used from then on.';
+COMMENT ON COLUMN marketing.partial_version.created_at IS 'When it was saved.';
+ALTER TABLE marketing.partial_version ALTER COLUMN partial_version_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.partial_version_partial_version_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.partial_version_partial_version_id_seq IS 'Gives out partial_version.partial_version_id.';
 CREATE TABLE marketing.segment (
     segment_id bigint NOT NULL,
     name text NOT NULL,
@@ -2260,6 +2518,25 @@ COMMENT ON COLUMN marketing.template.template_id IS 'Number of the template.';
 COMMENT ON COLUMN marketing.template.name IS 'What it is called, for example "welcome".';
 COMMENT ON COLUMN marketing.template.channel IS 'Which channel it is written for.';
 COMMENT ON COLUMN marketing.template.description IS 'What it is for.';
+CREATE TABLE marketing.template_diagnostic (
+    template_version_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    severity text NOT NULL,
+    field text NOT NULL,
+    line_number integer,
+    column_number integer,
+    sentence text NOT NULL,
+    CONSTRAINT "A finding is about one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text]))),
+    CONSTRAINT "A finding is an error, a warning or a note" CHECK ((severity = ANY (ARRAY['error'::text, 'warning'::text, 'note'::text])))
+);
+COMMENT ON TABLE marketing.template_diagnostic IS 'What the programs found when they checked a template version. Written by the programs.';
+COMMENT ON COLUMN marketing.template_diagnostic.template_version_id IS 'Which version.';
+COMMENT ON COLUMN marketing.template_diagnostic."position" IS 'Its place among the findings, from 1.';
+COMMENT ON COLUMN marketing.template_diagnostic.severity IS 'error: the template does not work and its campaign does not start. warning: look at it. note: good to know, for example the segments of an SMS.';
+COMMENT ON COLUMN marketing.template_diagnostic.field IS 'Which text: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_diagnostic.line_number IS 'Which line of the text, from 1. Empty: the text as a whole.';
+COMMENT ON COLUMN marketing.template_diagnostic.column_number IS 'Which character of the line, from 1.';
+COMMENT ON COLUMN marketing.template_diagnostic.sentence IS 'What was found and what to do.';
 ALTER TABLE marketing.template ALTER COLUMN template_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_template_id_seq
     START WITH 1
@@ -2269,24 +2546,26 @@ ALTER TABLE marketing.template ALTER COLUMN template_id ADD GENERATED BY DEFAULT
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.template_template_id_seq IS 'Gives out marketing.template.template_id.';
-CREATE TABLE marketing.template_version (
+CREATE TABLE marketing.template_token (
     template_version_id bigint NOT NULL,
-    template_id bigint NOT NULL,
-    subject text DEFAULT ''::text NOT NULL,
-    body_text text DEFAULT ''::text NOT NULL,
-    body_html text DEFAULT ''::text NOT NULL,
-    problem text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
+    "position" integer NOT NULL,
+    field text NOT NULL,
+    path text NOT NULL,
+    partial_name text,
+    line_number integer,
+    is_guarded boolean NOT NULL,
+    default_text text,
+    CONSTRAINT "A token stands in one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text])))
 );
-COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
-COMMENT ON COLUMN marketing.template_version.template_version_id IS 'Number of the version.';
-COMMENT ON COLUMN marketing.template_version.template_id IS 'Which template.';
-COMMENT ON COLUMN marketing.template_version.subject IS 'Email subject, or title of a push or in-app message.';
-COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example: Dear {{ contact.first_name | default: "friend" }}';
-COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
-COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column. Written by the programs; empty when it works.';
-COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
+COMMENT ON TABLE marketing.template_token IS 'What a template version reads of a contact, its partials included. Written by the programs; report.audience_gaps counts who lacks it.';
+COMMENT ON COLUMN marketing.template_token.template_version_id IS 'Which version.';
+COMMENT ON COLUMN marketing.template_token."position" IS 'Its place among the tokens, from 1.';
+COMMENT ON COLUMN marketing.template_token.field IS 'Which text reads it: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_token.path IS 'The token without its brackets, for example contact.first_name.';
+COMMENT ON COLUMN marketing.template_token.partial_name IS 'The partial that reads it. Empty: the text itself.';
+COMMENT ON COLUMN marketing.template_token.line_number IS 'Which line of the text or partial, from 1.';
+COMMENT ON COLUMN marketing.template_token.is_guarded IS 'Yes: the template says itself what happens without a value, by default or if.';
+COMMENT ON COLUMN marketing.template_token.default_text IS 'What the template prints without a value, where that is a plain text.';
 ALTER TABLE marketing.template_version ALTER COLUMN template_version_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_version_template_version_id_seq
     START WITH 1
@@ -2296,6 +2575,15 @@ ALTER TABLE marketing.template_version ALTER COLUMN template_version_id ADD GENE
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.template_version_template_version_id_seq IS 'Gives out marketing.template_version.template_version_id.';
+CREATE TABLE marketing.token_default (
+    path text NOT NULL,
+    text text NOT NULL,
+    CONSTRAINT "A default is at most 1,000 characters long" CHECK ((length(text) <= 1000)),
+    CONSTRAINT "A path is names joined by dots, such as contact.first_name" CHECK (((path ~ '^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+$'::text) AND (length(path) <= 200)))
+);
+COMMENT ON TABLE marketing.token_default IS 'What is printed where a token has no value and the campaign says on_undefined = default. A run keeps the defaults that it started with.';
+COMMENT ON COLUMN marketing.token_default.path IS 'The token without its brackets, for example contact.first_name.';
+COMMENT ON COLUMN marketing.token_default.text IS 'What is printed instead, for example friend.';
 CREATE TABLE marketing.topic (
     topic_id bigint NOT NULL,
     name text NOT NULL,
@@ -2625,6 +2913,14 @@ ALTER TABLE ONLY marketing.contact
     ADD CONSTRAINT "Each contact has a number of its own" PRIMARY KEY (contact_id);
 ALTER TABLE ONLY marketing.contact_point
     ADD CONSTRAINT "Each contact point has a number of its own" PRIMARY KEY (contact_point_id);
+ALTER TABLE ONLY marketing.template_diagnostic
+    ADD CONSTRAINT "Each finding of a version has its own position" PRIMARY KEY (template_version_id, "position");
+ALTER TABLE ONLY marketing.partial
+    ADD CONSTRAINT "Each partial has a number of its own" PRIMARY KEY (partial_id);
+ALTER TABLE ONLY marketing.partial_version
+    ADD CONSTRAINT "Each partial version has a number of its own" PRIMARY KEY (partial_version_id);
+ALTER TABLE ONLY marketing.token_default
+    ADD CONSTRAINT "Each path has one default" PRIMARY KEY (path);
 ALTER TABLE ONLY marketing.segment
     ADD CONSTRAINT "Each segment has a number of its own" PRIMARY KEY (segment_id);
 ALTER TABLE ONLY marketing.step
@@ -2637,12 +2933,16 @@ ALTER TABLE ONLY marketing.template
     ADD CONSTRAINT "Each template has a number of its own" PRIMARY KEY (template_id);
 ALTER TABLE ONLY marketing.template_version
     ADD CONSTRAINT "Each template version has a number of its own" PRIMARY KEY (template_version_id);
+ALTER TABLE ONLY marketing.template_token
+    ADD CONSTRAINT "Each token of a version has its own position" PRIMARY KEY (template_version_id, "position");
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Each topic has a number of its own" PRIMARY KEY (topic_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Two campaigns cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.contact
     ADD CONSTRAINT "Two contacts cannot have the same member number" UNIQUE (member_no);
+ALTER TABLE ONLY marketing.partial
+    ADD CONSTRAINT "Two partials cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.segment
     ADD CONSTRAINT "Two segments cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.template
@@ -2686,28 +2986,44 @@ COMMENT ON INDEX marketing."Each campaign has a number of its own" IS 'The key o
 COMMENT ON INDEX marketing."Each consent event has a number of its own" IS 'The key of consent_event: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each contact has a number of its own" IS 'The key of contact: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each contact point has a number of its own" IS 'The key of contact_point: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each finding of a version has its own position" IS 'The key of template_diagnostic: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each partial has a number of its own" IS 'The key of partial: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each partial version has a number of its own" IS 'The key of partial_version: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each path has one default" IS 'The key of token_default: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each segment has a number of its own" IS 'The key of segment: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step has a number of its own" IS 'The key of step: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step of a campaign has its own position" IS 'Keeps the rows of step apart.';
 COMMENT ON INDEX marketing."Each suppression has a number of its own" IS 'The key of suppression: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each template has a number of its own" IS 'The key of template: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each template version has a number of its own" IS 'The key of template_version: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each token of a version has its own position" IS 'The key of template_token: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each topic has a number of its own" IS 'The key of topic: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "One answer per contact, channel and topic" ON marketing.consent USING btree (contact_id, channel, topic_id) NULLS NOT DISTINCT;
 COMMENT ON INDEX marketing."One answer per contact, channel and topic" IS 'One answer per contact, channel and topic.';
 COMMENT ON INDEX marketing."Two campaigns cannot have the same name" IS 'Keeps the rows of campaign apart.';
 COMMENT ON INDEX marketing."Two contacts cannot have the same member number" IS 'Keeps the rows of contact apart.';
+COMMENT ON INDEX marketing."Two partials cannot have the same name" IS 'Keeps the rows of partial apart.';
 COMMENT ON INDEX marketing."Two segments cannot have the same name" IS 'Keeps the rows of segment apart.';
 COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps the rows of template apart.';
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX partial_version_of_partial ON marketing.partial_version USING btree (partial_id, partial_version_id DESC);
+COMMENT ON INDEX marketing.partial_version_of_partial IS 'Finds the newest version.';
+CREATE INDEX partial_version_unchecked ON marketing.partial_version USING btree (partial_version_id) WHERE (checked_at IS NULL);
+COMMENT ON INDEX marketing.partial_version_unchecked IS 'Finds the versions that wait to be checked.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
+CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (checked_at IS NULL);
+COMMENT ON INDEX marketing.template_version_unchecked IS 'Finds the versions that wait to be checked.';
+CREATE INDEX template_version_with_partials ON marketing.template_version USING btree (template_id, template_version_id) WHERE (partial_names <> '{}'::text[]);
+COMMENT ON INDEX marketing.template_version_with_partials IS 'Finds the versions that a changed partial may concern.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
+CREATE TRIGGER guard_partial BEFORE UPDATE ON marketing.partial FOR EACH ROW EXECUTE FUNCTION marketing.guard_partial();
+CREATE TRIGGER guard_partial_version BEFORE INSERT OR UPDATE ON marketing.partial_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_partial_version();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
-CREATE TRIGGER guard_template_version BEFORE UPDATE ON marketing.template_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_template_version();
+CREATE TRIGGER guard_template_version BEFORE INSERT OR UPDATE ON marketing.template_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_template_version();
 CREATE TRIGGER note_consent_delete AFTER DELETE ON marketing.consent REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
 CREATE TRIGGER note_consent_insert AFTER INSERT ON marketing.consent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
 CREATE TRIGGER note_consent_update AFTER UPDATE ON marketing.consent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
@@ -2733,8 +3049,14 @@ ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing segment, which then stays" FOREIGN KEY (segment_id) REFERENCES marketing.segment(segment_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing topic, which then stays" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
+ALTER TABLE ONLY marketing.template_diagnostic
+    ADD CONSTRAINT "A finding belongs to a version" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "A step needs an existing template, which then stays" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id);
+ALTER TABLE ONLY marketing.template_token
+    ADD CONSTRAINT "A token belongs to a version" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id) ON DELETE CASCADE;
+ALTER TABLE ONLY marketing.partial_version
+    ADD CONSTRAINT "A version needs a partial, which then stays" FOREIGN KEY (partial_id) REFERENCES marketing.partial(partial_id);
 ALTER TABLE ONLY marketing.template_version
     ADD CONSTRAINT "A version needs a template, which then stays" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id);
 ALTER TABLE ONLY marketing.step
@@ -2801,12 +3123,19 @@ GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
+GRANT SELECT,INSERT ON TABLE marketing.template_version TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_version TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
@@ -2822,6 +3151,7 @@ GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_schedu
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.standing_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
@@ -2829,13 +3159,22 @@ REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month intege
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.templates_to_check(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.templates_to_check(p_limit integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.guard_partial() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.guard_partial_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.newest_partials(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partial_names(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partials_of(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) FROM PUBLIC;
@@ -2849,6 +3188,8 @@ GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name te
 REVOKE ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.step_choice(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.token_defaults() FROM PUBLIC;
 REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
@@ -2899,6 +3240,12 @@ GRANT USAGE ON SEQUENCE marketing.contact_contact_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.contact_point TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.contact_point TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.contact_point_contact_point_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,UPDATE ON TABLE marketing.partial TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.partial TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.partial_partial_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT ON TABLE marketing.partial_version TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.partial_version TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.partial_version_partial_version_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.segment TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment TO postrider_ops;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_segment;
@@ -2913,10 +3260,14 @@ GRANT SELECT ON TABLE marketing.suppression TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.suppression_suppression_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.template TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.template TO postrider_ops;
+GRANT SELECT ON TABLE marketing.template_diagnostic TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_diagnostic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.template_template_id_seq TO postrider_marketer;
-GRANT SELECT,INSERT ON TABLE marketing.template_version TO postrider_marketer;
-GRANT SELECT ON TABLE marketing.template_version TO postrider_ops;
+GRANT SELECT ON TABLE marketing.template_token TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_token TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.template_version_template_version_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.token_default TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.token_default TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;

@@ -1,3 +1,4 @@
+-- needs: partials
 -- What the programs need to know and to tell. Each is one statement.
 
 -- The lanes and how to reach their providers; pause_ms: how long the account is not to be used, 0 when it may be.
@@ -19,16 +20,20 @@ as $$
 $$;
 comment on function delivery.lanes is 'The lanes, transactional ones first, with their provider accounts.';
 
--- What is the same for all deliveries of a step: asked once per step by each worker.
-create or replace function delivery.run_step_facts(p_run_step_id bigint)
+-- What is the same for all deliveries of a step: asked once per step by each worker. partial_version_ids, partials and token_defaults are
+-- those that the run started with; the last two are objects: {"footer": "..."}, {"contact.first_name": "friend"}.
+drop function if exists delivery.run_step_facts(bigint);
+create function delivery.run_step_facts(p_run_step_id bigint)
 returns table (campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy,
-  on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+  on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text,
+  partial_version_ids text, partials text, token_defaults text)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -36,18 +41,6 @@ as $$
   where rs.run_step_id = p_run_step_id
 $$;
 comment on function delivery.run_step_facts is 'Template and policies of a step, for the workers.';
-
--- A template that does not work says so beside its texts.
-create or replace function delivery.note_template_problem(p_template_version_id bigint, p_problem text)
-returns void
-language sql
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  update marketing.template_version v set problem = p_problem
-  where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
-$$;
-comment on function delivery.note_template_problem is 'Writes down what is wrong with a template.';
 
 -- Takes p_wanted places in the account's timetable for the whole fleet: the caller may send one message at start, start + gap, ...
 -- Returns the wait until the first place in ms and the gap in microseconds. No limit: wait 0, gap 0.
