@@ -68,8 +68,8 @@ static enum personalize_result explain(const struct template_fault *fault, const
 	return fault->kind == TEMPLATE_FAULT_UNDEFINED ? PERSONALIZE_MISSING_TOKEN : PERSONALIZE_FAILED;
 }
 
-enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation,
-				    size_t explanation_size)
+enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
+				    char *explanation, size_t explanation_size)
 {
 	const struct step *step = delivery->step;
 	struct template_data data;
@@ -89,12 +89,16 @@ enum personalize_result personalize(struct delivery *delivery, struct text *docu
 		snprintf(explanation, explanation_size, "The contact's profile is too large.");
 		return PERSONALIZE_FAILED;
 	}
+	template_context_set(context, &(struct template_settings){.undefined = step->on_undefined,
+								  .now_ms = delivery->facts.planned_at_ms,
+								  .time_zone = delivery->facts.time_zone,
+								  .contact_id = delivery->facts.contact_id});
 	data = (struct template_data){.json = text_string(document), .length = document->length};
-	if (!template_render(step->subject, &data, step->on_undefined, &delivery->subject, &fault))
+	if (!template_render(step->subject, context, &data, &delivery->subject, &fault))
 		return explain(&fault, "subject", explanation, explanation_size);
-	if (!template_render(step->body_text, &data, step->on_undefined, &delivery->body_text, &fault))
+	if (!template_render(step->body_text, context, &data, &delivery->body_text, &fault))
 		return explain(&fault, "body_text", explanation, explanation_size);
-	if (!template_render(step->body_html, &data, step->on_undefined, &delivery->body_html, &fault))
+	if (!template_render(step->body_html, context, &data, &delivery->body_html, &fault))
 		return explain(&fault, "body_html", explanation, explanation_size);
 	return PERSONALIZE_OK;
 }

@@ -16,7 +16,7 @@ enum personalize_result {
 };
 
 /* Fills subject, body_text and body_html. document is scratch space. explanation: a sentence, with line and column. */
-enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation,
-				    size_t explanation_size);
+enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
+				    char *explanation, size_t explanation_size);
 
 #endif

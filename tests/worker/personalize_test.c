@@ -41,7 +41,8 @@ static const struct row rows[] = {
 static struct template *compile(const char *source, enum template_slot slot)
 {
 	struct template_fault fault;
-	struct template *template = template_compile(source, strlen(source), slot, &fault);
+	struct template *template = template_compile(
+		source, strlen(source), &(struct template_options){.slot = slot, .is_marketing = true}, &fault);
 
 	assert_non_null(template);
 	return template;
@@ -51,6 +52,7 @@ static void check(const struct row *row, struct delivery_pool *pool)
 {
 	struct step step = {.on_undefined = row->on_undefined, .campaign_name = (char[]){"Spring & co"}};
 	struct delivery *delivery = delivery_take(pool);
+	struct template_context *context = template_context_new();
 	struct text document, all;
 	char explanation[500] = "";
 
@@ -62,7 +64,7 @@ static void check(const struct row *row, struct delivery_pool *pool)
 	delivery->step = &step;
 	delivery->facts =
 		(struct delivery_facts){.first_name = row->first_name, .profile = row->profile, .data = row->data};
-	assert_int_equal(personalize(delivery, &document, explanation, sizeof(explanation)), row->result);
+	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), row->result);
 	text_addf(&all, "%s|%s|%s", text_string(&delivery->subject), text_string(&delivery->body_text),
 		  text_string(&delivery->body_html));
 	if (row->result == PERSONALIZE_OK)
@@ -73,6 +75,7 @@ static void check(const struct row *row, struct delivery_pool *pool)
 	template_free(&step.body_text);
 	template_free(&step.body_html);
 	text_release(&document);
+	template_context_free(&context);
 	text_release(&all);
 	delivery_release(pool, delivery);
 }
@@ -94,15 +97,17 @@ static void test_a_broken_template_says_so(void **state)
 	struct step step = {.campaign_name = (char[]){""}, .problem = (char[]){"subject, line 1, column 4: unclosed"}};
 	struct delivery_pool *pool = delivery_pool_new();
 	struct delivery *delivery = delivery_take(pool);
+	struct template_context *context = template_context_new();
 	struct text document;
 	char explanation[500] = "";
 
 	(void)state;
 	text_init(&document, 1000);
 	delivery->step = &step;
-	assert_int_equal(personalize(delivery, &document, explanation, sizeof(explanation)), PERSONALIZE_FAILED);
+	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), PERSONALIZE_FAILED);
 	assert_string_equal(explanation, step.problem);
 	text_release(&document);
+	template_context_free(&context);
 	delivery_release(pool, delivery);
 	delivery_pool_free(&pool);
 }
