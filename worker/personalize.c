@@ -31,7 +31,9 @@ static void build_document(const struct delivery *delivery, struct text *documen
 	const struct delivery_facts *facts = &delivery->facts;
 
 	text_clear(document);
-	text_add(document, "{\"contact\":{");
+	text_add(document, "{\"contact\":{\"contact_id\":");
+	text_add_int64(document, facts->contact_id);
+	text_add_char(document, ',');
 	add_member(document, "first_name", facts->first_name);
 	add_member(document, "last_name", facts->last_name);
 	add_member(document, "member_no", facts->member_no);
@@ -60,6 +62,10 @@ static bool is_object(const char *json)
 static enum personalize_result explain(const struct template_fault *fault, const char *slot, char *explanation,
 				       size_t size)
 {
+	if (fault->kind == TEMPLATE_FAULT_ABORTED) {
+		snprintf(explanation, size, "%s", fault->text);
+		return PERSONALIZE_ABORTED;
+	}
 	if (fault->line > 0)
 		snprintf(explanation, size, "%s, line %d, column %d: %s", slot, fault->line, fault->column,
 			 fault->text);
@@ -68,10 +74,25 @@ static enum personalize_result explain(const struct template_fault *fault, const
 	return fault->kind == TEMPLATE_FAULT_UNDEFINED ? PERSONALIZE_MISSING_TOKEN : PERSONALIZE_FAILED;
 }
 
+static void set_context(struct template_context *context, const struct delivery *delivery)
+{
+	const struct template_settings settings = {
+		.undefined = delivery->step->on_undefined,
+		.now_ms = delivery->facts.planned_at_ms,
+		.time_zone = delivery->facts.time_zone,
+		.contact_id = delivery->facts.contact_id,
+		.token_default = named_texts_find,
+		.token_context = delivery->step->token_defaults,
+	};
+
+	template_context_set(context, &settings);
+}
+
 enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
 				    char *explanation, size_t explanation_size)
 {
 	const struct step *step = delivery->step;
+	struct text *const rendered[MESSAGE_PARTS] = {&delivery->subject, &delivery->body_text, &delivery->body_html};
 	struct template_data data;
 	struct template_fault fault;
 
@@ -89,16 +110,11 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 		snprintf(explanation, explanation_size, "The contact's profile is too large.");
 		return PERSONALIZE_FAILED;
 	}
-	template_context_set(context, &(struct template_settings){.undefined = step->on_undefined,
-								  .now_ms = delivery->facts.planned_at_ms,
-								  .time_zone = delivery->facts.time_zone,
-								  .contact_id = delivery->facts.contact_id});
+	set_context(context, delivery);
 	data = (struct template_data){.json = text_string(document), .length = document->length};
-	if (!template_render(step->subject, context, &data, &delivery->subject, &fault))
-		return explain(&fault, "subject", explanation, explanation_size);
-	if (!template_render(step->body_text, context, &data, &delivery->body_text, &fault))
-		return explain(&fault, "body_text", explanation, explanation_size);
-	if (!template_render(step->body_html, context, &data, &delivery->body_html, &fault))
-		return explain(&fault, "body_html", explanation, explanation_size);
+	for (int part = 0; part < MESSAGE_PARTS; part++)
+		if (!template_render(step->template->parts[part], context, &data, rendered[part], &fault))
+			return explain(&fault, message_part_name((enum message_part)part), explanation,
+				       explanation_size);
 	return PERSONALIZE_OK;
 }

@@ -1,7 +1,8 @@
 /* personalize - makes one delivery's message from its step's templates and its contact's facts. Pure.
  *
- * Templates see {"contact": {first_name, last_name, member_no, language, time_zone, tier, points}, "profile": {...},
- * "data": {...}, "campaign": {"name"}}. The same facts give the same bytes, so that a retry repeats its first attempt.
+ * Templates see {"contact": {contact_id, first_name, last_name, member_no, language, time_zone, tier, points},
+ * "profile": {...}, "data": {...}, "campaign": {"name"}}. 'now' is when the delivery was planned, told in the contact's
+ * time zone. The same facts give the same bytes, so that a retry repeats its first attempt.
  */
 #ifndef POSTRIDER_WORKER_PERSONALIZE_H
 #define POSTRIDER_WORKER_PERSONALIZE_H
@@ -12,6 +13,7 @@
 enum personalize_result {
 	PERSONALIZE_OK,
 	PERSONALIZE_MISSING_TOKEN, /* the campaign says: skip who lacks a token */
+	PERSONALIZE_ABORTED,       /* the template says so; the explanation is its author's */
 	PERSONALIZE_FAILED,        /* the template or the data do not work */
 };
 

@@ -248,12 +248,14 @@ static bool render(struct sender *sender, struct delivery *delivery)
 {
 	char explanation[TEMPLATE_FAULT_MAX + 100];
 
-	switch (personalize(delivery, sender->templates, &sender->document, explanation,
-			    sizeof(explanation))) {
+	switch (personalize(delivery, sender->templates, &sender->document, explanation, sizeof(explanation))) {
 	case PERSONALIZE_OK:
 		return true;
 	case PERSONALIZE_MISSING_TOKEN:
 		end_with(sender, delivery, "skipped", "missing_token", explanation);
+		return false;
+	case PERSONALIZE_ABORTED:
+		end_with(sender, delivery, "skipped", "aborted_by_template", explanation);
 		return false;
 	case PERSONALIZE_FAILED:
 		break;
