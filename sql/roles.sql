@@ -13,6 +13,7 @@ grant create on schema marketing to postrider_segment;
 alter function marketing.segment_page(text, bigint, integer) owner to postrider_segment;
 alter function marketing.segment_problem(text) owner to postrider_segment;
 alter function marketing.segment_try(text) owner to postrider_segment;
+alter function marketing.segment_lacking(text, bigint, integer, text[]) owner to postrider_segment;
 revoke create on schema marketing from postrider_segment;
 
 grant execute on function marketing.segment_page(text, bigint, integer), delivery.runs_to_plan(integer),
@@ -47,7 +48,7 @@ grant usage on all sequences in schema marketing to postrider_marketer;
 grant select on all tables in schema report to postrider_marketer, postrider_analyst, postrider_ops;
 grant select on delivery.provider, delivery.provider_account, delivery.lane, delivery.reason to postrider_marketer, postrider_analyst;
 grant execute on function marketing.send_message(bigint, text, jsonb, text), report.why_not(bigint, bigint),
-  marketing.start_problem(bigint) to postrider_marketer, postrider_ops;
+  marketing.start_problem(bigint), report.audience_gaps(bigint) to postrider_marketer, postrider_ops;
 -- The checks of what people edit call these with the person's rights.
 grant execute on function marketing.segment_page(text, bigint, integer) to postrider_marketer;
 

@@ -1,5 +1,6 @@
 #include "worker/personalize.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,30 @@ static void add_name(struct text *document, const char *name)
 	text_add(document, "\":");
 }
 
-static void add_member(struct text *document, const char *name, const char *value)
+/* The texts about a contact; contact_id and points are numbers. */
+static const struct {
+	const char *name;
+	size_t offset;
+} members[] = {
+	{"first_name", offsetof(struct delivery_facts, first_name)},
+	{"last_name", offsetof(struct delivery_facts, last_name)},
+	{"member_no", offsetof(struct delivery_facts, member_no)},
+	{"language", offsetof(struct delivery_facts, language)},
+	{"time_zone", offsetof(struct delivery_facts, time_zone)},
+	{"tier", offsetof(struct delivery_facts, tier)},
+};
+
+static void add_members(struct text *document, const struct delivery_facts *facts)
 {
-	if (value == NULL)
-		return;
-	add_name(document, name);
-	text_add_json_string(document, value, strlen(value));
-	text_add_char(document, ',');
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+		const char *value = *(const char *const *)((const char *)facts + members[i].offset);
+
+		if (value == NULL)
+			continue;
+		add_name(document, members[i].name);
+		text_add_json_string(document, value, strlen(value));
+		text_add_char(document, ',');
+	}
 }
 
 static void add_document(struct text *document, const char *name, const char *json)
@@ -34,12 +52,7 @@ static void build_document(const struct delivery *delivery, struct text *documen
 	text_add(document, "{\"contact\":{\"contact_id\":");
 	text_add_int64(document, facts->contact_id);
 	text_add_char(document, ',');
-	add_member(document, "first_name", facts->first_name);
-	add_member(document, "last_name", facts->last_name);
-	add_member(document, "member_no", facts->member_no);
-	add_member(document, "language", facts->language);
-	add_member(document, "time_zone", facts->time_zone);
-	add_member(document, "tier", facts->tier);
+	add_members(document, facts);
 	add_name(document, "points");
 	text_add_int64(document, facts->points);
 	text_add_char(document, '}');
@@ -117,4 +130,57 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 			return explain(&fault, message_part_name((enum message_part)part), explanation,
 				       explanation_size);
 	return PERSONALIZE_OK;
+}
+
+/* Whether the path begins with that name, and where it goes on: behind the dot or at its end. */
+static bool begins_with(const char *path, size_t length, const char *name, size_t *rest)
+{
+	size_t size = strlen(name);
+
+	if (length < size || memcmp(path, name, size) != 0 || (length > size && path[size] != '.' && path[size] != '['))
+		return false;
+	*rest = length > size && path[size] == '.' ? size + 1 : size;
+	return true;
+}
+
+static bool contact_has(const char *member, size_t length)
+{
+	size_t rest;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		if (begins_with(member, length, members[i].name, &rest))
+			return true;
+	return length == 0 || begins_with(member, length, "points", &rest) ||
+	       begins_with(member, length, "contact_id", &rest);
+}
+
+static void name_members(struct text *sentence)
+{
+	text_add(sentence, "contact_id");
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		text_addf(sentence, ", %s", members[i].name);
+	text_add(sentence, " and points");
+}
+
+bool personalize_knows(const char *path, size_t length, struct text *sentence)
+{
+	size_t rest;
+
+	if (begins_with(path, length, "profile", &rest) || begins_with(path, length, "data", &rest))
+		return true;
+	if (begins_with(path, length, "campaign", &rest)) {
+		if (rest == length || (length - rest == 4 && memcmp(path + rest, "name", 4) == 0))
+			return true;
+		text_addf(sentence, "A campaign has no \"%.*s\", only a name.", (int)(length - rest), path + rest);
+	} else if (begins_with(path, length, "contact", &rest)) {
+		if (contact_has(path + rest, length - rest))
+			return true;
+		text_addf(sentence, "A contact has no \"%.*s\": only ", (int)(length - rest), path + rest);
+		name_members(sentence);
+		text_add(sentence, ". Everything else is in profile.");
+	} else {
+		text_addf(sentence, "There is no \"%.*s\": a token begins with contact, profile, data or campaign.",
+			  (int)length, path);
+	}
+	return false;
 }

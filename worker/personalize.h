@@ -21,4 +21,8 @@ enum personalize_result {
 enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
 				    char *explanation, size_t explanation_size);
 
+/* Whether a message may have that path: profile.* and data.* may hold anything, contact.* and campaign.* are known. False:
+ * sentence gets what is wrong. */
+bool personalize_knows(const char *path, size_t length, struct text *sentence);
+
 #endif

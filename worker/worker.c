@@ -22,6 +22,7 @@
 #include "worker/sender.h"
 #include "worker/settings.h"
 #include "worker/step.h"
+#include "worker/template_check.h"
 
 #define STATEMENT_TIMEOUT_MS 30000
 #define TICK_MS              500
@@ -46,6 +47,7 @@ struct worker {
 	uint32_t newest_session;
 	struct delivery_pool *pool;
 	struct step_cache *steps;
+	struct template_check *template_check;
 	struct recorder *recorder;
 	struct recheck *recheck;
 	struct lanes *lanes;
@@ -302,8 +304,10 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	metrics_set(worker->metrics, METER_IN_HAND, 0, (int64_t)delivery_pool_in_use(worker->pool));
 	metrics_set(worker->metrics, METER_IN_FLIGHT, 0, (int64_t)lanes_in_flight(worker->lanes));
-	if (worker->questions_ready && !worker->draining)
-		lanes_refresh(worker->lanes);
+	if (!worker->questions_ready || worker->draining)
+		return;
+	lanes_refresh(worker->lanes);
+	template_check_poll(worker->template_check);
 }
 
 static struct pg_session *open_session(struct worker *worker, const char *what, pg_session_changed *changed)
@@ -364,6 +368,7 @@ static void open_parts(struct worker *worker)
 	worker->records = open_session(worker, "records", on_records_changed);
 	worker->questions = open_session(worker, "questions", on_questions_changed);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
+	worker->template_check = template_check_open(worker->questions);
 	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded,
 					 on_recorded, worker);
 	worker->recheck = recheck_open(worker->base, worker->questions, on_rechecked, worker);
@@ -453,6 +458,7 @@ void worker_close(struct worker **worker)
 	recheck_close(&w->recheck);
 	lanes_close(&w->lanes);
 	step_cache_free(&w->steps);
+	template_check_close(&w->template_check);
 	delivery_pool_free(&w->pool);
 	health_close(&w->health);
 	metrics_free(&w->metrics);
