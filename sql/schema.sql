@@ -1564,6 +1564,27 @@ CREATE FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_sta
   end
 $$;
 COMMENT ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) IS 'Why a message may not be sent, in one word that delivery.reason explains; empty when it may. The only place where this is decided.';
+CREATE FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) RETURNS TABLE(last_id bigint, matched bigint, path text, lacking bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return query execute format($query$
+    with slice as materialized (
+      select * from marketing.segment_contact where contact_id >= $1 order by contact_id limit $2
+    ), audience as materialized (
+      select jsonb_build_object('contact', jsonb_build_object('contact_id', contact_id, 'first_name', first_name, 'last_name', last_name,
+               'member_no', member_no, 'language', language, 'time_zone', time_zone, 'tier', tier, 'points', points), 'profile', profile) as document
+      from slice as segment_contact where (%s)
+    )
+    select (select max(contact_id) from slice), (select count(*) from audience), x.path,
+           (select count(*) from audience where coalesce(jsonb_typeof(document #> x.path::text[]), 'null') = 'null')
+    from unnest($3) as x (path)$query$, p_condition || E'\n')
+    using p_from, p_limit, p_paths;
+end
+$_$;
+ALTER FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) OWNER TO postrider_segment;
+COMMENT ON FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) IS 'How many contacts of a segment lack a value, in a slice of all contacts.';
 CREATE FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1759,6 +1780,83 @@ CREATE FUNCTION marketing.token_defaults() RETURNS jsonb
   select coalesce(jsonb_object_agg(d.path, d.text), '{}') from marketing.token_default d
 $$;
 COMMENT ON FUNCTION marketing.token_defaults() IS 'The defaults of tokens without a value, by path.';
+CREATE FUNCTION report.audience_gaps(p_campaign_id bigint) RETURNS TABLE(template text, field text, path text, line_number integer, looked_at bigint, lacking bigint, sentence text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  slice_count constant integer := 40;
+  slice_size constant integer := 1000;
+  until constant timestamptz := clock_timestamp() + interval '2 seconds';
+  campaign record;
+  paths text[];
+  lacks bigint[];
+  audience bigint := 0;
+  first_id bigint;
+  highest_id bigint;
+  from_id bigint;
+  reached_id bigint;
+  share record;
+begin
+  select c.kind, c.on_undefined, s.condition into campaign
+  from marketing.campaign c left join marketing.segment s using (segment_id) where c.campaign_id = p_campaign_id;
+  if not found then
+    raise exception 'There is no campaign %', p_campaign_id using hint = 'See marketing.campaign for the numbers.';
+  end if;
+  if campaign.condition is null then
+    raise exception 'Campaign % has no audience: its messages are sent one at a time', p_campaign_id;
+  end if;
+  -- What is read of each element of a list is lacking when the list is.
+  select coalesce(array_agg(distinct '{' || replace(split_part(k.path, '[', 1), '.', ',') || '}'), '{}') into paths
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_token k using (template_version_id)
+  where not k.is_guarded and k.path ~ '^(contact|profile)\.[A-Za-z0-9_.-]+(\[|$)' and k.path !~ '\.(\.|\[|$)';
+  lacks := array_fill(0::bigint, array[cardinality(paths)]);
+  select min(c.contact_id), max(c.contact_id) into first_id, highest_id from marketing.contact c;
+  for place in 0 .. slice_count - 1 loop
+    exit when first_id is null or cardinality(paths) = 0;
+    -- Each slice begins where its share of the numbers does, or behind the one before.
+    from_id := greatest(first_id + ((highest_id - first_id)::numeric * place / slice_count)::bigint, coalesce(reached_id + 1, first_id));
+    continue when from_id > highest_id;
+    for share in select l.*, array_position(paths, l.path) as position from marketing.segment_lacking(campaign.condition, from_id, slice_size, paths) l loop
+      lacks[share.position] := lacks[share.position] + share.lacking;
+      reached_id := coalesce(share.last_id, highest_id);
+      if share.position = 1 then
+        audience := audience + share.matched;
+      end if;
+    end loop;
+    exit when clock_timestamp() > until;
+  end loop;
+  return query
+  with token as (
+    select t.name as template, k.field, k.path, min(k.line_number) filter (where k.partial_name is null) as line_number,
+           '{' || replace(split_part(k.path, '[', 1), '.', ',') || '}' as place
+    from marketing.step_choice(p_campaign_id) s
+    join marketing.template t using (template_id)
+    join marketing.template_token k using (template_version_id)
+    where not k.is_guarded
+    group by t.name, k.field, k.path
+  ), counted as (
+    select k.*, case when k.place = any (paths) then lacks[array_position(paths, k.place)] end as lacking, d.text as default_text
+    from token k left join marketing.token_default d using (path)
+  )
+  select k.template, k.field, k.path, k.line_number, case when k.place = any (paths) then audience end, k.lacking,
+    case
+      when k.path ~ '^data(\.|\[|$)' then format('Nobody has %s: only messages sent by marketing.send_message have data.', k.path)
+      when k.lacking is null then format('Nobody has %s: a token begins with contact, profile, data or campaign.', k.path)
+      else format('%s of %s contacts that were looked at have no %s', k.lacking, audience, k.path) || case
+        when campaign.on_undefined::text = 'skip' then ': they are skipped.'
+        when campaign.on_undefined::text = 'blank' then ': nothing is printed there.'
+        when k.default_text is not null then format(': "%s" is printed there.', k.default_text)
+        else ': they are skipped, since token_default has no text for it.' end
+    end
+  from counted k
+  where coalesce(k.lacking, 1) > 0 and k.path !~ '^campaign\.name$'
+  order by k.lacking desc nulls first, k.template, k.field, k.line_number, k.path;
+end
+$_$;
+COMMENT ON FUNCTION report.audience_gaps(p_campaign_id bigint) IS 'Who of a campaign''s audience lacks what its templates read: select * from report.audience_gaps(7). Ask before you start it.';
 CREATE FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2863,6 +2961,53 @@ COMMENT ON COLUMN report.stuck.waiting_for IS 'What they wait for.';
 COMMENT ON COLUMN report.stuck.deliveries IS 'How many.';
 COMMENT ON COLUMN report.stuck.next_at IS 'When the first of them is looked at again. Empty: when what they wait for happens.';
 COMMENT ON COLUMN report.stuck.oldest_since IS 'Since when the oldest has waited, where that is known.';
+CREATE VIEW report.template_status AS
+ SELECT t.template_id,
+    t.name AS template,
+    t.channel,
+    v.template_version_id,
+        CASE
+            WHEN (v.template_version_id IS NULL) THEN 'has no text'::text
+            WHEN (v.problem IS NOT NULL) THEN 'does not work'::text
+            WHEN (NOT marketing.is_checked(ROW(v.template_version_id, v.template_id, v.subject, v.body_text, v.body_html, v.problem, v.created_at, v.checked_at, v.partial_names, v.partial_version_ids))) THEN 'waits to be checked'::text
+            ELSE 'works'::text
+        END AS status,
+    v.problem,
+    ( SELECT string_agg(format('%s: %s'::text, concat_ws(', '::text, d.field, ('line '::text || d.line_number), ('column '::text || d.column_number)), d.sentence), '
+'::text ORDER BY d."position") AS string_agg
+           FROM marketing.template_diagnostic d
+          WHERE ((d.template_version_id = v.template_version_id) AND (d.severity <> 'error'::text))) AS remarks,
+    ( SELECT string_agg(DISTINCT k.path, ', '::text ORDER BY k.path) AS string_agg
+           FROM marketing.template_token k
+          WHERE (k.template_version_id = v.template_version_id)) AS tokens,
+    array_to_string(v.partial_names, ', '::text) AS partials,
+    v.checked_at
+   FROM (marketing.template t
+     LEFT JOIN LATERAL ( SELECT x.template_version_id,
+            x.template_id,
+            x.subject,
+            x.body_text,
+            x.body_html,
+            x.problem,
+            x.created_at,
+            x.checked_at,
+            x.partial_names,
+            x.partial_version_ids
+           FROM marketing.template_version x
+          WHERE (x.template_id = t.template_id)
+          ORDER BY x.template_version_id DESC
+         LIMIT 1) v ON (true));
+COMMENT ON VIEW report.template_status IS 'Each template''s newest version: whether it works, what was found, what it reads.';
+COMMENT ON COLUMN report.template_status.template_id IS 'Number of the template.';
+COMMENT ON COLUMN report.template_status.template IS 'Its name.';
+COMMENT ON COLUMN report.template_status.channel IS 'Which channel it is written for.';
+COMMENT ON COLUMN report.template_status.template_version_id IS 'The newest version.';
+COMMENT ON COLUMN report.template_status.status IS 'works, does not work, waits to be checked (a worker does that within a second), or has no text.';
+COMMENT ON COLUMN report.template_status.problem IS 'What is wrong with it, with line and column: campaigns with it do not start.';
+COMMENT ON COLUMN report.template_status.remarks IS 'What else was found: warnings, and for an SMS how many segments it makes. Nothing of it stops a campaign.';
+COMMENT ON COLUMN report.template_status.tokens IS 'What it reads of a contact, for example contact.first_name, profile.city.';
+COMMENT ON COLUMN report.template_status.partials IS 'The partials that it uses.';
+COMMENT ON COLUMN report.template_status.checked_at IS 'When the programs last looked at it.';
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
 ALTER TABLE ONLY delivery.lane
@@ -3177,6 +3322,7 @@ REVOKE ALL ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) F
 REVOKE ALL ON FUNCTION marketing.partials_of(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_marketer;
@@ -3190,6 +3336,9 @@ GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
 REVOKE ALL ON FUNCTION marketing.step_choice(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.token_defaults() FROM PUBLIC;
+REVOKE ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_marketer;
+GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_ops;
 REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
@@ -3297,3 +3446,6 @@ GRANT SELECT ON TABLE report.stuck TO postrider_scheduler;
 GRANT SELECT ON TABLE report.stuck TO postrider_marketer;
 GRANT SELECT ON TABLE report.stuck TO postrider_analyst;
 GRANT SELECT ON TABLE report.stuck TO postrider_ops;
+GRANT SELECT ON TABLE report.template_status TO postrider_marketer;
+GRANT SELECT ON TABLE report.template_status TO postrider_analyst;
+GRANT SELECT ON TABLE report.template_status TO postrider_ops;

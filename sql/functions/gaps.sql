@@ -39,7 +39,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  slices constant integer := 40;
+  slice_count constant integer := 40;
   slice_size constant integer := 1000;
   until constant timestamptz := clock_timestamp() + interval '2 seconds';
   campaign record;
@@ -50,7 +50,7 @@ declare
   highest_id bigint;
   from_id bigint;
   reached_id bigint;
-  found record;
+  share record;
 begin
   select c.kind, c.on_undefined, s.condition into campaign
   from marketing.campaign c left join marketing.segment s using (segment_id) where c.campaign_id = p_campaign_id;
@@ -68,16 +68,16 @@ begin
   lacks := array_fill(0::bigint, array[cardinality(paths)]);
 
   select min(c.contact_id), max(c.contact_id) into first_id, highest_id from marketing.contact c;
-  for slice in 0 .. slices - 1 loop
+  for place in 0 .. slice_count - 1 loop
     exit when first_id is null or cardinality(paths) = 0;
     -- Each slice begins where its share of the numbers does, or behind the one before.
-    from_id := greatest(first_id + ((highest_id - first_id)::numeric * slice / slices)::bigint, coalesce(reached_id + 1, first_id));
+    from_id := greatest(first_id + ((highest_id - first_id)::numeric * place / slice_count)::bigint, coalesce(reached_id + 1, first_id));
     continue when from_id > highest_id;
-    for found in select l.*, array_position(paths, l.path) as place from marketing.segment_lacking(campaign.condition, from_id, slice_size, paths) l loop
-      lacks[found.place] := lacks[found.place] + found.lacking;
-      reached_id := coalesce(found.last_id, highest_id);
-      if found.place = 1 then
-        audience := audience + found.matched;
+    for share in select l.*, array_position(paths, l.path) as position from marketing.segment_lacking(campaign.condition, from_id, slice_size, paths) l loop
+      lacks[share.position] := lacks[share.position] + share.lacking;
+      reached_id := coalesce(share.last_id, highest_id);
+      if share.position = 1 then
+        audience := audience + share.matched;
       end if;
     end loop;
     exit when clock_timestamp() > until;
