@@ -1459,7 +1459,8 @@ end
 $$;
 COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent, and lets the programs check each.';
 CREATE FUNCTION marketing.is_checked(p_version marketing.template_version) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select p_version.checked_at is not null
     and (p_version.partial_names = '{}' or p_version.partial_version_ids = marketing.newest_partials(p_version.partial_names))
@@ -3315,6 +3316,9 @@ REVOKE ALL ON FUNCTION marketing.guard_partial_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_marketer;
+GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_analyst;
+GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_ops;
 REVOKE ALL ON FUNCTION marketing.newest_partials(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.partial_names(p_text text) FROM PUBLIC;

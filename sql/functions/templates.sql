@@ -4,6 +4,8 @@ create or replace function marketing.is_checked(p_version marketing.template_ver
 returns boolean
 language sql
 stable
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
   select p_version.checked_at is not null
     and (p_version.partial_names = '{}' or p_version.partial_version_ids = marketing.newest_partials(p_version.partial_names))
