@@ -47,7 +47,6 @@ grant select on marketing.consent_event, marketing.segment_contact to postrider_
 grant usage on all sequences in schema marketing to postrider_marketer;
 grant select on all tables in schema report to postrider_marketer, postrider_analyst, postrider_ops;
 grant select on delivery.provider, delivery.provider_account, delivery.lane, delivery.reason to postrider_marketer, postrider_analyst;
-grant execute on function marketing.is_checked(marketing.template_version) to postrider_marketer, postrider_analyst, postrider_ops;
 grant execute on function marketing.send_message(bigint, text, jsonb, text), report.why_not(bigint, bigint),
   marketing.start_problem(bigint), report.audience_gaps(bigint) to postrider_marketer, postrider_ops;
 -- The checks of what people edit call these with the person's rights.

@@ -661,6 +661,12 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) IS 'Makes one scheduler the leader for a while.';
+CREATE FUNCTION delivery.lock_texts() RETURNS void
+    LANGUAGE sql
+    AS $$
+  select pg_advisory_xact_lock(hashtext('postrider texts'))
+$$;
+COMMENT ON FUNCTION delivery.lock_texts() IS 'Lets one program at a time write what it found in a text.';
 CREATE FUNCTION delivery.make_run(p_campaign_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -738,10 +744,17 @@ CREATE FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consume
 $$;
 COMMENT ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) IS 'Writes down how many messages wait on the broker.';
 CREATE FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  update marketing.partial_version pv set checked_at = clock_timestamp(), problem = p_problem where pv.partial_version_id = p_partial_version_id
+begin
+  perform delivery.lock_texts();
+  update marketing.partial_version pv set checked_at = clock_timestamp(), problem = p_problem where pv.partial_version_id = p_partial_version_id;
+  update marketing.template_version v set is_current = false
+  from marketing.partial_version pv join marketing.partial p using (partial_id)
+  where pv.partial_version_id = p_partial_version_id and pv.problem is null and v.partial_names <> '{}' and p.name = any (v.partial_names)
+    and v.template_version_id = (select max(x.template_version_id) from marketing.template_version x where x.template_id = v.template_id);
+end
 $$;
 COMMENT ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) IS 'Writes down whether a partial works.';
 CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) RETURNS void
@@ -749,6 +762,7 @@ CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_par
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  perform delivery.lock_texts();
   perform from marketing.template_version v where v.template_version_id = p_template_version_id for no key update;
   if not found then
     return;
@@ -764,7 +778,8 @@ begin
   from unnest(p_token_fields, p_token_paths, p_token_partials, p_token_lines, p_token_guarded, p_token_defaults)
     with ordinality as x (field, path, partial_name, line_number, is_guarded, default_text, position);
   update marketing.template_version v
-  set checked_at = clock_timestamp(), partial_names = p_partial_names, partial_version_ids = p_partial_version_ids,
+  set checked_at = clock_timestamp(), is_current = p_partial_version_ids = marketing.newest_partials(p_partial_names),
+      partial_names = p_partial_names, partial_version_ids = p_partial_version_ids,
       problem = (select format('%s%s: %s', d.field, coalesce(format(', line %s, column %s', d.line_number, d.column_number), ''), d.sentence)
                  from marketing.template_diagnostic d
                  where d.template_version_id = p_template_version_id and d.severity = 'error' order by d.position limit 1)
@@ -808,6 +823,7 @@ CREATE TABLE marketing.template_version (
     problem text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     checked_at timestamp with time zone,
+    is_current boolean DEFAULT false NOT NULL,
     partial_names text[] DEFAULT '{}'::text[] NOT NULL,
     partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
     CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
@@ -820,7 +836,8 @@ COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example
 COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
 COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column: a campaign with it does not start. Empty when it works; template_diagnostic has all that was found.';
 COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
-COMMENT ON COLUMN marketing.template_version.checked_at IS 'When the programs looked whether it works, which takes them a second. Empty: not yet; campaigns wait for it.';
+COMMENT ON COLUMN marketing.template_version.checked_at IS 'When the programs last looked whether it works, which takes them a second. Empty: not yet.';
+COMMENT ON COLUMN marketing.template_version.is_current IS 'Yes: it was looked at as it is now, its partials included. No: campaigns wait for that. Written by the programs.';
 COMMENT ON COLUMN marketing.template_version.partial_names IS 'The partials that its texts use, as in {% render "footer" %}. Written by the programs.';
 COMMENT ON COLUMN marketing.template_version.partial_version_ids IS 'The versions of those partials that it was checked with. Written by the programs.';
 CREATE FUNCTION delivery.pinned_partials(p_version marketing.template_version) RETURNS bigint[]
@@ -1303,29 +1320,29 @@ end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
 CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text, partial_names text, partial_version_ids text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  (select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
-          (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
-   from marketing.partial_version pv
-   where pv.checked_at is null
-   order by pv.partial_version_id desc limit p_limit)
-  union all
+#variable_conflict use_column
+begin
+  return query
+  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
+         (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
+  from marketing.partial_version pv
+  where pv.checked_at is null
+  order by pv.partial_version_id desc limit p_limit;
+  if found then
+    return;
+  end if;
+  return query
   select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, marketing.partial_texts(p.partial_version_ids)::text,
          p.partial_names::text, p.partial_version_ids::text
-  from (
-    (select w.template_version_id from marketing.template_version w where w.checked_at is null order by w.template_version_id desc limit p_limit)
-    union
-    (select w.template_version_id from marketing.template_version w
-     where w.partial_names <> '{}' and not marketing.is_checked(w)
-       and w.template_version_id = (select max(x.template_version_id) from marketing.template_version x where x.template_id = w.template_id)
-     limit p_limit)
-  ) waiting
+  from (select w.template_version_id from marketing.template_version w where not w.is_current order by w.template_version_id desc limit p_limit) waiting
   join marketing.template_version v using (template_version_id)
   join marketing.template t using (template_id)
-  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p
-  where not exists (select from marketing.partial_version pv where pv.checked_at is null)
+  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p;
+end
 $$;
 COMMENT ON FUNCTION delivery.templates_to_check(p_limit integer) IS 'Texts that people have saved and that the programs have not looked at yet.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
@@ -1448,6 +1465,7 @@ begin
   if tg_op = 'INSERT' then -- what the programs find is theirs to write
     new.problem := null;
     new.checked_at := null;
+    new.is_current := false;
     new.partial_names := '{}';
     new.partial_version_ids := '{}';
   elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
@@ -1458,14 +1476,6 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent, and lets the programs check each.';
-CREATE FUNCTION marketing.is_checked(p_version marketing.template_version) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  select p_version.checked_at is not null
-    and (p_version.partial_names = '{}' or p_version.partial_version_ids = marketing.newest_partials(p_version.partial_names))
-$$;
-COMMENT ON FUNCTION marketing.is_checked(p_version marketing.template_version) IS 'Whether the programs have looked at a template version as it is now, its partials included.';
 CREATE FUNCTION marketing.newest_partials(p_names text[]) RETURNS bigint[]
     LANGUAGE sql STABLE
     AS $$
@@ -1733,7 +1743,7 @@ CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
         when partial.problem is not null then partial.problem
         when a.provider_account_id is null then format('No active provider account for %s.', t.channel)
         when a.channel <> t.channel then format('Account "%s" serves %s, but template "%s" is for %s.', a.name, a.channel, t.name, t.channel)
-        when c.kind <> 'standing' and not marketing.is_checked(v) then format(
+        when c.kind <> 'standing' and not v.is_current then format(
           'Template "%s" waits to be checked. A worker does that within a second: if this stays, no worker is running.', t.name)
       end)
       from marketing.campaign c
@@ -2970,7 +2980,7 @@ CREATE VIEW report.template_status AS
         CASE
             WHEN (v.template_version_id IS NULL) THEN 'has no text'::text
             WHEN (v.problem IS NOT NULL) THEN 'does not work'::text
-            WHEN (NOT marketing.is_checked(ROW(v.template_version_id, v.template_id, v.subject, v.body_text, v.body_html, v.problem, v.created_at, v.checked_at, v.partial_names, v.partial_version_ids))) THEN 'waits to be checked'::text
+            WHEN (NOT v.is_current) THEN 'waits to be checked'::text
             ELSE 'works'::text
         END AS status,
     v.problem,
@@ -2992,6 +3002,7 @@ CREATE VIEW report.template_status AS
             x.problem,
             x.created_at,
             x.checked_at,
+            x.is_current,
             x.partial_names,
             x.partial_version_ids
            FROM marketing.template_version x
@@ -3160,7 +3171,7 @@ CREATE INDEX partial_version_unchecked ON marketing.partial_version USING btree 
 COMMENT ON INDEX marketing.partial_version_unchecked IS 'Finds the versions that wait to be checked.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
-CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (checked_at IS NULL);
+CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (NOT is_current);
 COMMENT ON INDEX marketing.template_version_unchecked IS 'Finds the versions that wait to be checked.';
 CREATE INDEX template_version_with_partials ON marketing.template_version USING btree (template_id, template_version_id) WHERE (partial_names <> '{}'::text[]);
 COMMENT ON INDEX marketing.template_version_with_partials IS 'Finds the versions that a changed partial may concern.';
@@ -3261,6 +3272,7 @@ GRANT ALL ON FUNCTION delivery.lanes() TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.lock_texts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
@@ -3315,10 +3327,6 @@ REVOKE ALL ON FUNCTION marketing.guard_partial() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_partial_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
-REVOKE ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) FROM PUBLIC;
-GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_marketer;
-GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_analyst;
-GRANT ALL ON FUNCTION marketing.is_checked(p_version marketing.template_version) TO postrider_ops;
 REVOKE ALL ON FUNCTION marketing.newest_partials(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.partial_names(p_text text) FROM PUBLIC;

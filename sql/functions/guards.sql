@@ -45,6 +45,7 @@ begin
   if tg_op = 'INSERT' then -- what the programs find is theirs to write
     new.problem := null;
     new.checked_at := null;
+    new.is_current := false;
     new.partial_names := '{}';
     new.partial_version_ids := '{}';
   elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)

@@ -48,7 +48,7 @@ as $$
         when partial.problem is not null then partial.problem
         when a.provider_account_id is null then format('No active provider account for %s.', t.channel)
         when a.channel <> t.channel then format('Account "%s" serves %s, but template "%s" is for %s.', a.name, a.channel, t.name, t.channel)
-        when c.kind <> 'standing' and not marketing.is_checked(v) then format(
+        when c.kind <> 'standing' and not v.is_current then format(
           'Template "%s" waits to be checked. A worker does that within a second: if this stays, no worker is running.', t.name)
       end)
       from marketing.campaign c

@@ -7,16 +7,19 @@ comment on column marketing.campaign.on_undefined is
 
 alter table marketing.template_version
   add column checked_at timestamptz,
+  add column is_current boolean not null default false,
   add column partial_names text[] not null default '{}',
   add column partial_version_ids bigint[] not null default '{}';
-create index template_version_unchecked on marketing.template_version (template_version_id) where checked_at is null;
+create index template_version_unchecked on marketing.template_version (template_version_id) where not is_current;
 create index template_version_with_partials on marketing.template_version (template_id, template_version_id) where partial_names <> '{}';
 comment on index marketing.template_version_unchecked is 'Finds the versions that wait to be checked.';
 comment on index marketing.template_version_with_partials is 'Finds the versions that a changed partial may concern.';
 comment on column marketing.template_version.problem is
   'What is wrong with it, with line and column: a campaign with it does not start. Empty when it works; template_diagnostic has all that was found.';
 comment on column marketing.template_version.checked_at is
-  'When the programs looked whether it works, which takes them a second. Empty: not yet; campaigns wait for it.';
+  'When the programs last looked whether it works, which takes them a second. Empty: not yet.';
+comment on column marketing.template_version.is_current is
+  'Yes: it was looked at as it is now, its partials included. No: campaigns wait for that. Written by the programs.';
 comment on column marketing.template_version.partial_names is 'The partials that its texts use, as in {% render "footer" %}. Written by the programs.';
 comment on column marketing.template_version.partial_version_ids is 'The versions of those partials that it was checked with. Written by the programs.';
 

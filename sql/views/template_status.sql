@@ -1,7 +1,7 @@
 create or replace view report.template_status as
 select t.template_id, t.name as template, t.channel, v.template_version_id,
        case when v.template_version_id is null then 'has no text' when v.problem is not null then 'does not work'
-         when not marketing.is_checked(v) then 'waits to be checked' else 'works' end as status,
+         when not v.is_current then 'waits to be checked' else 'works' end as status,
        v.problem,
        (select string_agg(format('%s: %s', concat_ws(', ', d.field, 'line ' || d.line_number, 'column ' || d.column_number), d.sentence), E'\n'
           order by d.position)
