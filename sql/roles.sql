@@ -26,6 +26,7 @@ grant execute on function marketing.segment_page(text, bigint, integer), deliver
 grant select on report.not_started, report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
 
 grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), delivery.note_template_problem(bigint, text),
+  delivery.previews_to_make(integer), delivery.note_preview(bigint, bigint, text, text, text, text, text, integer, text),
   delivery.templates_to_check(integer), delivery.note_partial_check(bigint, text),
   delivery.note_template_check(bigint, text[], bigint[], text[], text[], integer[], integer[], text[], text[], text[], text[], integer[],
     boolean[], text[]),
@@ -42,6 +43,7 @@ grant select, insert, update, delete on marketing.contact, marketing.contact_poi
 grant select, insert on marketing.template_version, marketing.partial_version to postrider_marketer;
 grant select, insert, update on marketing.partial to postrider_marketer;
 grant select, insert, update, delete on marketing.token_default to postrider_marketer;
+grant select, insert, delete on marketing.preview to postrider_marketer;
 grant select on marketing.template_diagnostic, marketing.template_token to postrider_marketer;
 grant select on marketing.consent_event, marketing.segment_contact to postrider_marketer;
 grant usage on all sequences in schema marketing to postrider_marketer;

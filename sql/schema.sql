@@ -757,6 +757,17 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) IS 'Writes down whether a partial works.';
+CREATE FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update marketing.preview w
+  set template_version_id = p_template_version_id, outcome = p_outcome, explanation = p_explanation, subject = p_subject, body_text = p_body_text,
+      body_html = p_body_html, sms_segments = p_sms_segments, sms_remark = p_sms_remark, made_at = clock_timestamp()
+  where w.preview_id = p_preview_id and w.made_at is null;
+  delete from marketing.preview w where w.created_at < now() - interval '1 day';
+$$;
+COMMENT ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) IS 'Fills in a preview.';
 CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -885,6 +896,29 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
+CREATE FUNCTION delivery.previews_to_make(p_limit integer) RETURNS TABLE(preview_id bigint, channel marketing.channel, on_undefined marketing.undefined_policy, template_version_id bigint, subject text, body_text text, body_html text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text, first_name text, last_name text, language text, time_zone text, tier text, profile text, data text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html,
+         marketing.partial_texts(p.partial_version_ids)::text, marketing.token_defaults()::text,
+         (date_part('epoch', w.created_at) * 1000)::bigint, c.contact_id, c.points, c.member_no, c.first_name, c.last_name, c.language,
+         c.time_zone, c.tier, c.profile::text, w.data::text
+  from marketing.preview w
+  join marketing.template t using (template_id)
+  join marketing.contact c using (contact_id)
+  left join lateral (select x.* from marketing.template_version x where x.template_id = t.template_id order by x.template_version_id desc limit 1) v on true
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html)) p
+  where w.made_at is null
+  order by w.preview_id
+  limit p_limit;
+end
+$$;
+COMMENT ON FUNCTION delivery.previews_to_make(p_limit integer) IS 'Previews that people have asked for and that are not made yet.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2519,6 +2553,50 @@ ALTER TABLE marketing.partial_version ALTER COLUMN partial_version_id ADD GENERA
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.partial_version_partial_version_id_seq IS 'Gives out partial_version.partial_version_id.';
+CREATE TABLE marketing.preview (
+    preview_id bigint NOT NULL,
+    template_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    on_undefined marketing.undefined_policy DEFAULT 'blank'::marketing.undefined_policy NOT NULL,
+    template_version_id bigint,
+    outcome text,
+    explanation text,
+    subject text,
+    body_text text,
+    body_html text,
+    sms_segments integer,
+    sms_remark text,
+    made_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT "The data is at most 64 KB" CHECK ((octet_length((data)::text) <= 65536)),
+    CONSTRAINT "The data must be a JSON object such as {""code"": ""123456""}" CHECK ((jsonb_typeof(data) = 'object'::text))
+);
+COMMENT ON TABLE marketing.preview IS 'What a contact would be sent: add a row with a template and a contact, and a worker fills in the rest within a second, with the code that sends. Gone after a day.';
+COMMENT ON COLUMN marketing.preview.preview_id IS 'Number of the preview.';
+COMMENT ON COLUMN marketing.preview.template_id IS 'Which template; its newest version is taken, also one that does not work yet.';
+COMMENT ON COLUMN marketing.preview.contact_id IS 'For whom.';
+COMMENT ON COLUMN marketing.preview.data IS 'What send_message would be given, as in {{ data.code }}.';
+COMMENT ON COLUMN marketing.preview.on_undefined IS 'What to do with tokens without a value, as in campaign.on_undefined.';
+COMMENT ON COLUMN marketing.preview.template_version_id IS 'The version that was taken.';
+COMMENT ON COLUMN marketing.preview.outcome IS 'What would become of it: sent, skipped or failed. Empty: not made yet.';
+COMMENT ON COLUMN marketing.preview.explanation IS 'Why it would not be sent.';
+COMMENT ON COLUMN marketing.preview.subject IS 'The subject or title.';
+COMMENT ON COLUMN marketing.preview.body_text IS 'The text.';
+COMMENT ON COLUMN marketing.preview.body_html IS 'The HTML body of an email.';
+COMMENT ON COLUMN marketing.preview.sms_segments IS 'How many SMS it makes, on that channel.';
+COMMENT ON COLUMN marketing.preview.sms_remark IS 'How full the last one is, and which character makes them dear.';
+COMMENT ON COLUMN marketing.preview.made_at IS 'When it was made.';
+COMMENT ON COLUMN marketing.preview.created_at IS 'When it was asked for; what now means in the text.';
+ALTER TABLE marketing.preview ALTER COLUMN preview_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.preview_preview_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.preview_preview_id_seq IS 'Gives out preview.preview_id.';
 CREATE TABLE marketing.segment (
     segment_id bigint NOT NULL,
     name text NOT NULL,
@@ -3078,6 +3156,8 @@ ALTER TABLE ONLY marketing.partial_version
     ADD CONSTRAINT "Each partial version has a number of its own" PRIMARY KEY (partial_version_id);
 ALTER TABLE ONLY marketing.token_default
     ADD CONSTRAINT "Each path has one default" PRIMARY KEY (path);
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "Each preview has a number of its own" PRIMARY KEY (preview_id);
 ALTER TABLE ONLY marketing.segment
     ADD CONSTRAINT "Each segment has a number of its own" PRIMARY KEY (segment_id);
 ALTER TABLE ONLY marketing.step
@@ -3147,6 +3227,7 @@ COMMENT ON INDEX marketing."Each finding of a version has its own position" IS '
 COMMENT ON INDEX marketing."Each partial has a number of its own" IS 'The key of partial: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each partial version has a number of its own" IS 'The key of partial_version: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each path has one default" IS 'The key of token_default: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each preview has a number of its own" IS 'The key of preview: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each segment has a number of its own" IS 'The key of segment: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step has a number of its own" IS 'The key of step: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step of a campaign has its own position" IS 'Keeps the rows of step apart.';
@@ -3169,6 +3250,12 @@ CREATE INDEX partial_version_of_partial ON marketing.partial_version USING btree
 COMMENT ON INDEX marketing.partial_version_of_partial IS 'Finds the newest version.';
 CREATE INDEX partial_version_unchecked ON marketing.partial_version USING btree (partial_version_id) WHERE (checked_at IS NULL);
 COMMENT ON INDEX marketing.partial_version_unchecked IS 'Finds the versions that wait to be checked.';
+CREATE INDEX preview_by_age ON marketing.preview USING btree (created_at);
+COMMENT ON INDEX marketing.preview_by_age IS 'Finds what is old enough to go.';
+CREATE INDEX preview_of_contact ON marketing.preview USING btree (contact_id);
+COMMENT ON INDEX marketing.preview_of_contact IS 'Finds the previews of a contact who is deleted.';
+CREATE INDEX preview_to_make ON marketing.preview USING btree (preview_id) WHERE (made_at IS NULL);
+COMMENT ON INDEX marketing.preview_to_make IS 'Finds what is to be made.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
 CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (NOT is_current);
@@ -3220,10 +3307,14 @@ ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "The campaign of a step must exist" FOREIGN KEY (campaign_id) REFERENCES marketing.campaign(campaign_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The contact of a consent must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "The contact of a preview must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.contact_point
     ADD CONSTRAINT "The contact of an address must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "The provider account must exist" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "The template of a preview must exist" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The topic of a consent must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
 GRANT USAGE ON SCHEMA delivery TO postrider_marketer;
@@ -3283,6 +3374,8 @@ REVOKE ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_
 GRANT ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
@@ -3296,6 +3389,8 @@ GRANT SELECT ON TABLE marketing.template_version TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.previews_to_make(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.previews_to_make(p_limit integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) FROM PUBLIC;
@@ -3407,6 +3502,9 @@ GRANT USAGE ON SEQUENCE marketing.partial_partial_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT ON TABLE marketing.partial_version TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.partial_version TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.partial_version_partial_version_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE ON TABLE marketing.preview TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.preview TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.preview_preview_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.segment TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment TO postrider_ops;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_segment;

@@ -132,6 +132,13 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 	return PERSONALIZE_OK;
 }
 
+enum template_undefined personalize_policy(const char *word)
+{
+	if (strcmp(word, "skip") == 0)
+		return TEMPLATE_UNDEFINED_SKIP;
+	return strcmp(word, "default") == 0 ? TEMPLATE_UNDEFINED_DEFAULT : TEMPLATE_UNDEFINED_BLANK;
+}
+
 /* Whether the path begins with that name, and where it goes on: behind the dot or at its end. */
 static bool begins_with(const char *path, size_t length, const char *name, size_t *rest)
 {

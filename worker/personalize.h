@@ -21,6 +21,9 @@ enum personalize_result {
 enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
 				    char *explanation, size_t explanation_size);
 
+/* The policy as the database writes it: blank, skip or default. What is unknown is blank. */
+enum template_undefined personalize_policy(const char *word);
+
 /* Whether a message may have that path: profile.* and data.* may hold anything, contact.* and campaign.* are known. False:
  * sentence gets what is wrong. */
 bool personalize_knows(const char *path, size_t length, struct text *sentence);

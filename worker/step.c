@@ -7,6 +7,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/personalize.h"
 
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
@@ -108,13 +109,6 @@ static void note_problem(struct step_cache *cache, const struct step *step)
 	pg_session_ask(cache->database, &problem_statement, &cache->values, NULL, NULL);
 }
 
-static enum template_undefined policy_of(const char *word)
-{
-	if (strcmp(word, "skip") == 0)
-		return TEMPLATE_UNDEFINED_SKIP;
-	return strcmp(word, "default") == 0 ? TEMPLATE_UNDEFINED_DEFAULT : TEMPLATE_UNDEFINED_BLANK;
-}
-
 static void take_template(struct step_cache *cache, struct step *step, enum channel channel, const struct pg_rows *rows)
 {
 	struct named_texts *partials = named_texts_read(pg_rows_text(rows, 0, COLUMN_PARTIALS, NULL));
@@ -136,7 +130,7 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 {
 	step->is_marketing = strcmp(pg_rows_text(rows, 0, COLUMN_CLASS, NULL), "marketing") == 0;
 	step->resend_uncertain = strcmp(pg_rows_text(rows, 0, COLUMN_ON_UNCERTAIN, NULL), "resend") == 0;
-	step->on_undefined = policy_of(pg_rows_text(rows, 0, COLUMN_ON_UNDEFINED, NULL));
+	step->on_undefined = personalize_policy(pg_rows_text(rows, 0, COLUMN_ON_UNDEFINED, NULL));
 	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, COLUMN_ATTEMPTS_MAX);
 	step->template_version_id = pg_rows_int64(rows, 0, COLUMN_TEMPLATE_VERSION_ID);
 	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, COLUMN_CAMPAIGN_NAME, NULL));

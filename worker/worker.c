@@ -17,6 +17,7 @@
 #include "worker/lanes.h"
 #include "worker/malformed.h"
 #include "worker/meters.h"
+#include "worker/previews.h"
 #include "worker/recheck.h"
 #include "worker/recorder.h"
 #include "worker/sender.h"
@@ -48,6 +49,7 @@ struct worker {
 	struct delivery_pool *pool;
 	struct step_cache *steps;
 	struct template_check *template_check;
+	struct previews *previews;
 	struct recorder *recorder;
 	struct recheck *recheck;
 	struct lanes *lanes;
@@ -308,6 +310,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 		return;
 	lanes_refresh(worker->lanes);
 	template_check_poll(worker->template_check);
+	previews_poll(worker->previews);
 }
 
 static struct pg_session *open_session(struct worker *worker, const char *what, pg_session_changed *changed)
@@ -369,6 +372,7 @@ static void open_parts(struct worker *worker)
 	worker->questions = open_session(worker, "questions", on_questions_changed);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
 	worker->template_check = template_check_open(worker->questions);
+	worker->previews = previews_open(worker->questions);
 	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded,
 					 on_recorded, worker);
 	worker->recheck = recheck_open(worker->base, worker->questions, on_rechecked, worker);
@@ -459,6 +463,7 @@ void worker_close(struct worker **worker)
 	lanes_close(&w->lanes);
 	step_cache_free(&w->steps);
 	template_check_close(&w->template_check);
+	previews_close(&w->previews);
 	delivery_pool_free(&w->pool);
 	health_close(&w->health);
 	metrics_free(&w->metrics);
