@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	struct text sentence;
 
 	check((segments.count == 0) == (length == 0));
-	check(segments.is_ucs2 == (segments.forced_by != 0) && segments.is_ucs2 == (segments.forced_at != 0));
+	check(segments.is_ucs2 == (segments.forced_at != 0));
 	check(segments.forced_at <= length && segments.units <= 2 * length);
 	check((segments.count <= 1) == (segments.units <= alone));
 	if (length > 0) {

@@ -65,7 +65,7 @@ static void check(const struct row *row)
 	assert_int_equal(segments.count, row->count);
 	assert_int_equal(segments.units, row->units);
 	assert_int_equal(segments.unit_room, row->unit_room);
-	assert_int_equal(segments.is_ucs2, row->forced_by != 0);
+	assert_int_equal(segments.is_ucs2, row->forced_at != 0);
 	assert_int_equal(segments.forced_by, row->forced_by);
 	assert_int_equal(segments.forced_at, row->forced_at);
 	text_release(&text);
@@ -99,11 +99,15 @@ static void test_ascii(void **state)
 
 static void test_sentences(void **state)
 {
-	struct segments segments = segments_count("Hello", 5);
+	struct segments segments = segments_count("\0", 1);
 	struct text text;
 
 	(void)state;
 	text_init(&text, 200);
+	segments_explain(&segments, &text);
+	assert_non_null(strstr(text_string(&text), "U+0000 (character 1) makes it so"));
+	text_clear(&text);
+	segments = segments_count("Hello", 5);
 	segments_explain(&segments, &text);
 	assert_string_equal(text_string(&text), "1 segment of GSM text, 155 characters left.");
 	text_clear(&text);

@@ -6,7 +6,7 @@
  * 153 septets or 67 units. No escape and no surrogate pair is cut in two, so a segment may stay a unit short.
  *
  *     struct segments segments = segments_count(text, length);
- *     if (segments.forced_by != 0) ... the forced_at-th character makes it UCS-2
+ *     if (segments.is_ucs2) ... the forced_at-th character makes it UCS-2
  *
  * National language tables (shift tables) are not used: providers do not offer them alike.
  */
@@ -17,12 +17,11 @@
 
 struct segments {
 	bool is_ucs2;
-	size_t count;     /* segments; 0 for an empty text */
-	size_t units;     /* septets, or 16 bit units */
-	size_t unit_room; /* how many more fit without another segment */
-	/* The first character that is not in the GSM alphabet, and where: counted from 1, in characters. 0: none. */
-	uint32_t forced_by;
-	size_t forced_at;
+	size_t count;       /* segments; 0 for an empty text */
+	size_t units;       /* septets, or 16 bit units */
+	size_t unit_room;   /* how many more fit without another segment */
+	uint32_t forced_by; /* the first character that is not in the GSM alphabet */
+	size_t forced_at;   /* where it stands, from 1, in characters; 0: there is none */
 };
 
 /* UTF-8; what is not valid counts as U+FFFD, a byte at a time. */
