@@ -56,6 +56,7 @@ grant execute on function marketing.segment_page(text, bigint, integer) to postr
 
 grant select on all tables in schema delivery, marketing to postrider_ops;
 grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
+grant insert, update, delete on delivery.warm_up to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
 grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;

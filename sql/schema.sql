@@ -56,6 +56,12 @@ CREATE TYPE marketing.undefined_policy AS ENUM (
     'default'
 );
 COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing), skip (do not send to this contact) or default (print the text in token_default, and skip where there is none).';
+CREATE FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select p_is_active and p_open_until is null and coalesce(p_paused_until, '-infinity') < now() + interval '1 minute'
+$$;
+COMMENT ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) IS 'Whether an account is switched on, its breaker closed, and no long pause asked for or cap used up.';
 CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -140,7 +146,9 @@ begin
           when f.refusal = 'provider_paused' then 'the provider'
           when f.refusal = 'account_off' then 'the provider account to be switched on' end,
         next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
-          when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
+          when v.status = 'planned' then case
+            when f.refusal = 'campaign_paused' or delivery.has_other_way(d.run_step_id, p_lane_id) then now()
+            else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
         settled_at = case when f.refusal is not null and v.status not in ('planned', 'uncertain') then now() end
     from fact f
     cross join lateral (select (case
@@ -312,6 +320,16 @@ CREATE FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) RETURNS boolea
   where rs.campaign_run_id = p_campaign_run_id
 $$;
 COMMENT ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) IS 'Whether everything of a run has been put on the broker at least once.';
+CREATE FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) RETURNS integer
+    LANGUAGE sql STABLE
+    AS $$
+  select least(r.per_day, (
+    select w.per_day from delivery.warm_up w
+    where w.provider_account_id = r.provider_account_id and w.day_number <= p_day - r.warm_up_from + 1
+    order by w.day_number desc limit 1))
+  from delivery.rate_limit r where r.provider_account_id = p_provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) IS 'How many messages an account may send on a day: its cap, or what its warm-up allows.';
 CREATE FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) RETURNS TABLE(delivery_id bigint, epoch integer, expires_at_ms bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -371,12 +389,14 @@ begin
         select d.delivery_id from delivery.delivery d
         where d.run_step_id = feed.run_step_id and d.next_at <= now() and d.status = 'planned'
           and d.delivery_id >= low and d.delivery_id < high
+          and (feed.is_only or case when d.attempt > 0 and delivery.is_in_doubt(d.delivery_id, d.attempt)
+            then d.lane_id = p_lane_id else feed.is_first end)
         order by d.next_at limit share
         for update skip locked
       )
       update delivery.delivery d
       set status = 'queued', epoch = d.epoch + 1, queued_at = now(), next_at = now() + interval '10 seconds',
-          waiting_for = null
+          waiting_for = null, lane_id = p_lane_id
       from due
       where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -388,7 +408,11 @@ begin
         left_over := left_over - taken;
         took_any := true;
       end if;
-      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor;
+      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor or not feed.is_first;
+      if not feed.is_only then
+        share := least(share, delivery.lane_quota(feed.run_step_id, p_lane_id));
+        continue when share <= 0;
+      end if;
       -- Of the month only the lower bound: with both the planner takes the month for few rows and reads all of its primary key.
       select max(p.contact_id) into upper_contact from (
         select d.contact_id from delivery.delivery d
@@ -402,7 +426,7 @@ begin
       end if;
       return query
       update delivery.delivery d
-      set status = 'queued', epoch = d.epoch + 1, queued_at = now()
+      set status = 'queued', epoch = d.epoch + 1, queued_at = now(), lane_id = p_lane_id
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
         and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -413,6 +437,10 @@ begin
         perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
           array['planned', 'queued']::delivery.delivery_status[], array['', ''], array[-taken, taken]);
         left_over := left_over - taken;
+        if not feed.is_only then
+          update delivery.run_step_lane sl set taken_count = sl.taken_count + taken
+          where sl.run_step_id = feed.run_step_id and sl.lane_id = p_lane_id;
+        end if;
       end if;
     end loop;
   end loop;
@@ -613,6 +641,28 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select exists (
+    select from delivery.run_step_lane sl
+    join delivery.lane l using (lane_id)
+    join delivery.provider_account a using (provider_account_id)
+    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+$$;
+COMMENT ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) IS 'Whether a step''s messages can go through another account.';
+CREATE FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select not exists (
+    select from delivery.run_step_lane sl
+    join delivery.lane l using (lane_id)
+    join delivery.provider_account a using (provider_account_id)
+    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id and a.priority < p_priority
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+$$;
+COMMENT ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) IS 'Whether an account is the first that works for a step.';
 CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -620,25 +670,64 @@ CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integ
     select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
 $$;
 COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
-CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
+CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint, is_only boolean, is_first boolean)
     LANGUAGE sql STABLE
     AS $$
-  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor
+  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor, w.is_only, w.is_first
   from delivery.campaign_run r
   join delivery.run_step rs using (campaign_run_id)
+  join delivery.run_step_lane sl on sl.run_step_id = rs.run_step_id and sl.lane_id = p_lane_id
   join marketing.campaign c using (campaign_id)
-  where r.ended_at is null and rs.lane_id = p_lane_id and c.desired_status = 'running' and r.close_as is null
-    and (rs.dispatch_cursor < r.plan_cursor or exists (
+  cross join lateral (
+    select not exists (select from delivery.run_step_lane o where o.run_step_id = rs.run_step_id and o.lane_id <> p_lane_id) as is_only,
+           delivery.is_first_way(rs.run_step_id, p_lane_id, (
+             select a.priority from delivery.lane l join delivery.provider_account a using (provider_account_id) where l.lane_id = p_lane_id)) as is_first
+  ) w
+  where r.ended_at is null and c.desired_status = 'running' and r.close_as is null
+    and ((rs.dispatch_cursor < r.plan_cursor and w.is_first) or exists (
       select from delivery.delivery d
       where d.run_step_id = rs.run_step_id and d.next_at <= now() and d.status = 'planned'
         and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)))
 $$;
 COMMENT ON FUNCTION delivery.lane_feeds(p_lane_id integer) IS 'Which steps of which runs have deliveries due on a lane.';
+CREATE FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  mine record;
+begin
+  select w.share, w.taken, w.is_round_over into mine
+  from (
+    select sl.lane_id, s.share, sl.taken_count as taken, bool_and(sl.taken_count >= s.share) over () or min(sl.round_at) over () < now() - interval '500 milliseconds' as is_round_over
+    from (
+      select x.lane_id, x.taken_count, x.round_at, a.weight, sum(a.weight) over () as weights
+      from delivery.run_step_lane x
+      join delivery.lane l using (lane_id)
+      join delivery.provider_account a using (provider_account_id)
+      where x.run_step_id = p_run_step_id
+        and (x.lane_id = p_lane_id or delivery.account_works(a.is_active, a.open_until, a.paused_until))
+        and a.priority = (select m.priority from delivery.lane k join delivery.provider_account m using (provider_account_id) where k.lane_id = p_lane_id)
+    ) sl
+    cross join lateral (select ceil(2000.0 * sl.weight / sl.weights)::integer as share) s
+  ) w
+  where w.lane_id = p_lane_id;
+  if mine.taken < mine.share then
+    return mine.share - mine.taken;
+  elsif not mine.is_round_over then
+    return 0;
+  end if;
+  update delivery.run_step_lane sl set taken_count = 0, round_at = now() where sl.run_step_id = p_run_step_id;
+  return mine.share;
+end
+$$;
+COMMENT ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) IS 'How many messages of a step an account may take now, beside others of the same priority.';
 CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
+  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
+         coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
          ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
   from delivery.lane l
@@ -684,7 +773,8 @@ begin
   insert into delivery.lane (provider_account_id, class, queue_name)
   select distinct a.provider_account_id, s.class, format('postrider.%s.%s.%s', a.channel, a.name, s.class)
   from marketing.step_choice(p_campaign_id) s
-  join delivery.provider_account a using (provider_account_id)
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.provider_account a on a.provider_account_id = sa.provider_account_id
   on conflict do nothing;
   insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id, partial_version_ids, token_defaults)
   select run_id, s.step_id, s.channel, l.lane_id, v.template_version_id, delivery.pinned_partials(v), marketing.token_defaults()
@@ -692,6 +782,12 @@ begin
   join marketing.template_version v using (template_version_id)
   join delivery.lane l on l.provider_account_id = s.provider_account_id and l.class = s.class
   order by s.position;
+  insert into delivery.run_step_lane (run_step_id, lane_id)
+  select rs.run_step_id, l.lane_id
+  from marketing.step_choice(p_campaign_id) s
+  join delivery.run_step rs on rs.campaign_run_id = run_id and rs.step_id = s.step_id
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.lane l on l.provider_account_id = sa.provider_account_id and l.class = s.class;
   return run_id;
 end
 $$;
@@ -932,7 +1028,7 @@ CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery
   from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
   join delivery.delivery d on d.delivery_id = asked.delivery_id and d.claim_token = asked.claim_token and d.status = 'sending'
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
-  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.lane l on l.lane_id = coalesce(d.lane_id, rs.lane_id)
   join delivery.provider_account a on a.provider_account_id = l.provider_account_id
   join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
   join marketing.campaign c on c.campaign_id = cr.campaign_id
@@ -962,7 +1058,9 @@ begin
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        next_at = now() + t.wait_ms * interval '1 millisecond',
+        -- Another account need not wait for this one's provider.
+        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
+          * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
@@ -1136,6 +1234,22 @@ CREATE FUNCTION delivery.standing_run(p_campaign_id bigint) RETURNS TABLE(campai
   where r.campaign_run_id = (select max(newest.campaign_run_id) from delivery.campaign_run newest where newest.campaign_id = p_campaign_id)
 $$;
 COMMENT ON FUNCTION delivery.standing_run(p_campaign_id bigint) IS 'Where messages that are sent one at a time go to at the moment.';
+CREATE FUNCTION delivery.step_lanes(p_run_step_id bigint) RETURNS TABLE(lane_id integer, resend boolean, attempts_max integer, newest_queued_at timestamp with time zone, quiet_since timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  select sl.lane_id, p.is_keyed or c.on_uncertain = 'resend', c.attempts_max,
+         (select max(lp.newest_queued_at) from delivery.lane_pulse lp where lp.lane_id = sl.lane_id),
+         case when l.measured_at > now() - interval '5 seconds' then l.empty_since end
+  from delivery.run_step_lane sl
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join delivery.lane l on l.lane_id = sl.lane_id
+  join delivery.provider_account a using (provider_account_id)
+  join delivery.provider p using (driver)
+  where sl.run_step_id = p_run_step_id
+$$;
+COMMENT ON FUNCTION delivery.step_lanes(p_run_step_id bigint) IS 'What the sweeper needs to know of the lanes of a step.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1150,7 +1264,7 @@ declare
   cursors bigint[] := '{}';
 begin
   for work in
-    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
+    select rs.run_step_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
     from delivery.campaign_run r
     join delivery.run_step rs using (campaign_run_id)
     where r.ended_at is null and rs.swept_at < now() - interval '500 milliseconds'
@@ -1164,7 +1278,7 @@ begin
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
     touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
-    touched := touched + delivery.sweep_overdue(work.run_step_id, work.lane_id, work.month, p_limit);
+    touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
   end loop;
@@ -1183,33 +1297,21 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) IS 'Finds deliveries that a crash left hanging and sets them going again.';
-CREATE FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) RETURNS integer
+CREATE FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 declare
   low bigint := delivery.first_id_of(p_month);
   high bigint := delivery.first_id_of(p_month + 1);
-  resend boolean;
-  attempts_max integer;
-  newest timestamptz;
-  quiet_since timestamptz;
   expired bigint;
   lost bigint;
   leases integer;
 begin
-  select p.is_keyed or c.on_uncertain = 'resend', c.attempts_max into resend, attempts_max
-  from delivery.run_step rs
-  join delivery.campaign_run r using (campaign_run_id)
-  join marketing.campaign c using (campaign_id)
-  join delivery.lane l using (lane_id)
-  join delivery.provider_account a using (provider_account_id)
-  join delivery.provider p using (driver)
-  where rs.run_step_id = p_run_step_id;
   -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again. After a restart of the
   -- database the workers get a moment to record what they could not.
   with gone as (
-    select d.delivery_id, d.attempt, d.failures from delivery.delivery d
+    select d.delivery_id, d.attempt, d.failures, d.lane_id from delivery.delivery d
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
       and pg_postmaster_start_time() < now() - interval '5 seconds'
       and d.delivery_id >= low and d.delivery_id < high
@@ -1228,7 +1330,8 @@ begin
         next_at = case when again then now() end,
         failures = d.failures + 1, claim_token = null, lease_until = null
     from gone g
-    cross join lateral (select resend and g.failures + 1 < attempts_max as again) v
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
+    cross join lateral (select sl.resend and g.failures + 1 < sl.attempts_max as again) v
     where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
     returning d.status, d.reason
   ), counted as (
@@ -1248,17 +1351,15 @@ begin
   -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
   -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
   -- dispatch; a mistake costs a stale message and nothing else.
-  select max(lp.newest_queued_at) into newest from delivery.lane_pulse lp where lp.lane_id = p_lane_id;
-  select case when l.measured_at > now() - interval '5 seconds' then l.empty_since end into quiet_since
-  from delivery.lane l where l.lane_id = p_lane_id;
   with overdue as (
-    select d.delivery_id, coalesce(d.queued_at < newest - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
-        or coalesce(quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
+    select d.delivery_id, coalesce(d.queued_at < sl.newest_queued_at - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
+        or coalesce(sl.quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
     from delivery.delivery d
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'queued'
       and d.delivery_id >= low and d.delivery_id < high
     order by d.next_at limit p_limit
-    for update skip locked
+    for update of d skip locked
   ), moved as (
     update delivery.delivery d
     set status = (case when o.is_lost then 'planned' else 'queued' end)::delivery.delivery_status,
@@ -1274,7 +1375,7 @@ begin
   return leases + expired::integer + lost::integer;
 end
 $$;
-COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
+COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
 CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -1330,29 +1431,43 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) IS 'Marks what has been on its way for too long.';
-CREATE FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) RETURNS TABLE(wait_ms bigint, gap_us bigint)
+CREATE FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) RETURNS TABLE(wait_ms bigint, gap_us bigint, places integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  account delivery.rate_limit;
+  today date := (clock_timestamp() at time zone 'UTC')::date;
   first_at timestamptz;
   gap interval;
+  granted integer;
 begin
-  -- Whole microseconds, rounded up: never faster than the limit.
-  update delivery.rate_limit r
-  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond')
-  where r.provider_account_id = p_provider_account_id
-  returning r.next_slot_at - p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond'), ceil(1000000 / r.per_second) * interval '1 microsecond'
-  into first_at, gap;
+  select r.* into account from delivery.rate_limit r where r.provider_account_id = p_provider_account_id for update;
   if not found then
-    return query select 0::bigint, 0::bigint;
-  else
-    return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
-                        (extract(epoch from gap) * 1000000)::bigint;
+    return query select 0::bigint, 0::bigint, p_wanted;
+    return;
   end if;
+  if account.day is distinct from today then
+    account.day_taken := 0;
+  end if;
+  granted := greatest(least(p_wanted, delivery.day_cap(p_provider_account_id, today) - account.day_taken), 0);
+  -- Whole microseconds, rounded up: never faster than the limit.
+  gap := coalesce(ceil(1000000 / account.per_second), 0) * interval '1 microsecond';
+  first_at := greatest(account.next_slot_at, clock_timestamp());
+  update delivery.rate_limit r
+  set next_slot_at = case when r.per_second is null then r.next_slot_at else first_at + granted * gap end,
+      day = today, day_taken = account.day_taken + granted
+  where r.provider_account_id = p_provider_account_id;
+  if granted = 0 then
+    first_at := (today + 1)::timestamp at time zone 'UTC';
+    perform delivery.pause_account(p_provider_account_id, 'Its cap for today is used up.',
+      ceil(extract(epoch from first_at - clock_timestamp()) * 1000)::bigint);
+  end if;
+  return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
+                      (extract(epoch from gap) * 1000000)::bigint, granted;
 end
 $$;
-COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit and its cap for the day.';
 CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text, partial_names text, partial_version_ids text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1796,6 +1911,17 @@ CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
   end
 $$;
 COMMENT ON FUNCTION marketing.start_problem(p_campaign_id bigint) IS 'What stands in the way of starting a campaign; empty when nothing does.';
+CREATE FUNCTION marketing.step_accounts(p_step_id bigint) RETURNS TABLE(provider_account_id integer, priority integer)
+    LANGUAGE sql STABLE
+    AS $$
+  select a.provider_account_id, a.priority
+  from marketing.step s
+  join marketing.template t using (template_id)
+  join delivery.provider_account a on case when s.provider_account_id is null then a.channel = t.channel and a.is_active
+    else a.provider_account_id = s.provider_account_id end
+  where s.step_id = p_step_id
+$$;
+COMMENT ON FUNCTION marketing.step_accounts(p_step_id bigint) IS 'The provider accounts that a step may use.';
 CREATE FUNCTION marketing.step_choice(p_campaign_id bigint) RETURNS TABLE(step_id bigint, "position" integer, class marketing.message_class, template_id bigint, channel marketing.channel, template_version_id bigint, provider_account_id integer)
     LANGUAGE sql STABLE
     AS $$
@@ -1811,10 +1937,9 @@ CREATE FUNCTION marketing.step_choice(p_campaign_id bigint) RETURNS TABLE(step_i
              tv.template_version_id desc
     limit 1) v on true
   left join lateral (
-    select pa.provider_account_id
-    from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id
+    select sa.provider_account_id
+    from marketing.step_accounts(s.step_id) sa
+    order by sa.priority, sa.provider_account_id
     limit 1) a on true
   where c.campaign_id = p_campaign_id
 $$;
@@ -2085,7 +2210,8 @@ CREATE TABLE delivery.delivery (
     detail text,
     claimed_by text,
     provider_message_id text,
-    data jsonb
+    data jsonb,
+    lane_id integer
 )
 PARTITION BY RANGE (delivery_id);
 COMMENT ON TABLE delivery.delivery IS 'One message to one contact. Who, when, what came of it and why. Read report.delivery for names instead of numbers.';
@@ -2112,6 +2238,7 @@ COMMENT ON COLUMN delivery.delivery.detail IS 'More about the reason, for exampl
 COMMENT ON COLUMN delivery.delivery.claimed_by IS 'Which worker had it last.';
 COMMENT ON COLUMN delivery.delivery.provider_message_id IS 'The provider''s own number for it.';
 COMMENT ON COLUMN delivery.delivery.data IS 'What send_message was given, as in {{ data.code }}.';
+COMMENT ON COLUMN delivery.delivery.lane_id IS 'The lane it was last put on, and so the account it went through.';
 CREATE TABLE delivery.delivery_event (
     delivery_event_id bigint NOT NULL,
     delivery_id bigint NOT NULL,
@@ -2221,7 +2348,9 @@ CREATE TABLE delivery.provider_account (
     probe_until timestamp with time zone,
     paused_until timestamp with time zone,
     paused_reason text,
+    weight integer DEFAULT 1 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
     CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
 );
 COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
@@ -2231,7 +2360,7 @@ COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
 COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
 COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
 COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
-COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
+COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first; a larger one only while none of the smaller ones works.';
 COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
 COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
 COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
@@ -2239,6 +2368,7 @@ COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one messag
 COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
 COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
 COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -2250,14 +2380,23 @@ ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENER
 COMMENT ON SEQUENCE delivery.provider_account_provider_account_id_seq IS 'Gives out delivery.provider_account.provider_account_id.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
-    per_second numeric NOT NULL,
+    per_second numeric,
     next_slot_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    per_day integer,
+    warm_up_from date,
+    day date,
+    day_taken integer DEFAULT 0 NOT NULL,
+    CONSTRAINT "A day's cap is 1 or more" CHECK ((per_day > 0)),
     CONSTRAINT "A rate limit is 0.01 to 100,000 messages a second" CHECK (((per_second >= 0.01) AND (per_second <= (100000)::numeric)))
 );
-COMMENT ON TABLE delivery.rate_limit IS 'How fast an account may be used by the whole fleet together.';
+COMMENT ON TABLE delivery.rate_limit IS 'How fast an account may be used by the whole fleet together, and how much in a day.';
 COMMENT ON COLUMN delivery.rate_limit.provider_account_id IS 'Which account.';
-COMMENT ON COLUMN delivery.rate_limit.per_second IS 'Messages a second.';
+COMMENT ON COLUMN delivery.rate_limit.per_second IS 'Messages a second. Empty: as fast as it goes.';
 COMMENT ON COLUMN delivery.rate_limit.next_slot_at IS 'The next moment that no worker has taken yet. Written by the programs.';
+COMMENT ON COLUMN delivery.rate_limit.per_day IS 'Messages a day (UTC). Empty: as many as there are. When they are used up the next account is taken, or the next day.';
+COMMENT ON COLUMN delivery.rate_limit.warm_up_from IS 'The first day of a new account''s warm-up; delivery.warm_up says how many messages each day may bring. Empty: none.';
+COMMENT ON COLUMN delivery.rate_limit.day IS 'The day that day_taken counts. Written by the programs.';
+COMMENT ON COLUMN delivery.rate_limit.day_taken IS 'Places given out that day. Written by the programs.';
 CREATE TABLE delivery.reason (
     reason text NOT NULL,
     sentence text NOT NULL
@@ -2283,13 +2422,24 @@ COMMENT ON COLUMN delivery.run_step.run_step_id IS 'Number of the step in this r
 COMMENT ON COLUMN delivery.run_step.campaign_run_id IS 'Which run.';
 COMMENT ON COLUMN delivery.run_step.step_id IS 'Which step of the campaign.';
 COMMENT ON COLUMN delivery.run_step.channel IS 'Which channel.';
-COMMENT ON COLUMN delivery.run_step.lane_id IS 'Which lane takes its messages.';
+COMMENT ON COLUMN delivery.run_step.lane_id IS 'The lane of the account that came first when the run started; run_step_lane has all of them.';
 COMMENT ON COLUMN delivery.run_step.template_version_id IS 'Which text: a retry says the same as the first attempt.';
 COMMENT ON COLUMN delivery.run_step.dispatch_cursor IS 'Contacts up to this number have been put on the broker once.';
 COMMENT ON COLUMN delivery.run_step.settled_cursor IS 'Contacts up to this number are settled, or have a next_at.';
 COMMENT ON COLUMN delivery.run_step.swept_at IS 'When it was last searched for stuck deliveries.';
 COMMENT ON COLUMN delivery.run_step.partial_version_ids IS 'Which texts of the partials: a retry says the same as the first attempt.';
 COMMENT ON COLUMN delivery.run_step.token_defaults IS 'The defaults of tokens as they were when the run started.';
+CREATE TABLE delivery.run_step_lane (
+    run_step_id bigint NOT NULL,
+    lane_id integer NOT NULL,
+    taken_count integer DEFAULT 0 NOT NULL,
+    round_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE delivery.run_step_lane IS 'Through which lanes the messages of a step may go. Which of them does, is decided for each message when it is put on the broker.';
+COMMENT ON COLUMN delivery.run_step_lane.run_step_id IS 'Which step of which run.';
+COMMENT ON COLUMN delivery.run_step_lane.lane_id IS 'One of its lanes.';
+COMMENT ON COLUMN delivery.run_step_lane.taken_count IS 'How many messages it took in the present round of sharing by weight.';
+COMMENT ON COLUMN delivery.run_step_lane.round_at IS 'When that round began.';
 ALTER TABLE delivery.run_step ALTER COLUMN run_step_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.run_step_run_step_id_seq
     START WITH 1
@@ -2343,6 +2493,17 @@ COMMENT ON COLUMN delivery.tally.status IS 'Which status.';
 COMMENT ON COLUMN delivery.tally.reason IS 'Which reason; empty for none.';
 COMMENT ON COLUMN delivery.tally.slot IS 'Which share of the writers, so that they do not wait for each other.';
 COMMENT ON COLUMN delivery.tally.amount IS 'How many; may be below zero in one slot, never in the sum.';
+CREATE TABLE delivery.warm_up (
+    provider_account_id integer NOT NULL,
+    day_number integer NOT NULL,
+    per_day integer NOT NULL,
+    CONSTRAINT "A day of a warm-up brings 1 message or more" CHECK ((per_day > 0)),
+    CONSTRAINT "Days of a warm-up are counted from 1" CHECK ((day_number > 0))
+);
+COMMENT ON TABLE delivery.warm_up IS 'How a new account is made known to the mailbox providers: for example 500 messages on day 1, 1,000 on day 2. A day without a row is like the one before; after the last row its number stays.';
+COMMENT ON COLUMN delivery.warm_up.provider_account_id IS 'Which account.';
+COMMENT ON COLUMN delivery.warm_up.day_number IS '1 for rate_limit.warm_up_from, 2 for the day after.';
+COMMENT ON COLUMN delivery.warm_up.per_day IS 'How many messages that day may bring.';
 CREATE TABLE marketing.campaign (
     campaign_id bigint NOT NULL,
     name text NOT NULL,
@@ -2997,10 +3158,17 @@ CREATE VIEW report.stuck AS
                     WHEN (NOT a.is_active) THEN format('account "%s" to be switched on'::text, a.name)
                     ELSE NULL::text
                 END AS obstacle
-           FROM ((((delivery.campaign_run r
+           FROM (((((delivery.campaign_run r
              JOIN delivery.run_step rs USING (campaign_run_id))
              JOIN marketing.campaign c USING (campaign_id))
-             JOIN delivery.lane l USING (lane_id))
+             CROSS JOIN LATERAL ( SELECT w.lane_id
+                   FROM ((delivery.run_step_lane w
+                     JOIN delivery.lane wl USING (lane_id))
+                     JOIN delivery.provider_account wa USING (provider_account_id))
+                  WHERE (w.run_step_id = rs.run_step_id)
+                  ORDER BY (delivery.account_works(wa.is_active, wa.open_until, wa.paused_until)) DESC, wa.priority, wa.provider_account_id
+                 LIMIT 1) first_way)
+             JOIN delivery.lane l ON ((l.lane_id = first_way.lane_id)))
              JOIN delivery.provider_account a USING (provider_account_id))
           WHERE (r.ended_at IS NULL)
         )
@@ -3100,6 +3268,10 @@ COMMENT ON COLUMN report.template_status.partials IS 'The partials that it uses.
 COMMENT ON COLUMN report.template_status.checked_at IS 'When the programs last looked at it.';
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "A step has each lane once" PRIMARY KEY (run_step_id, lane_id);
+ALTER TABLE ONLY delivery.warm_up
+    ADD CONSTRAINT "A warm-up has each day once" PRIMARY KEY (provider_account_id, day_number);
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "One lane per account and class" UNIQUE (provider_account_id, class);
 ALTER TABLE ONLY delivery.provider_account
@@ -3187,6 +3359,8 @@ ALTER TABLE ONLY marketing.template
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Two topics cannot have the same name" UNIQUE (name);
 COMMENT ON INDEX delivery."A run has each step once" IS 'Keeps the rows of run_step apart.';
+COMMENT ON INDEX delivery."A step has each lane once" IS 'Finds the lanes of a step.';
+COMMENT ON INDEX delivery."A warm-up has each day once" IS 'Finds the days of a warm-up.';
 COMMENT ON INDEX delivery."One lane per account and class" IS 'Keeps the rows of lane apart.';
 COMMENT ON INDEX delivery."Two accounts cannot have the same name" IS 'Keeps the rows of provider_account apart.';
 COMMENT ON INDEX delivery.a_definition_has_a_name IS 'The key of schema_definition: finds a row, and no two rows have the same.';
@@ -3281,14 +3455,20 @@ ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "An account that has been used stays: switch it off instead" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
 ALTER TABLE ONLY delivery.rate_limit
     ADD CONSTRAINT "The account of a rate limit must exist" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
+ALTER TABLE ONLY delivery.warm_up
+    ADD CONSTRAINT "The account of a warm-up needs a rate limit" FOREIGN KEY (provider_account_id) REFERENCES delivery.rate_limit(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY delivery.provider_account
     ADD CONSTRAINT "The driver must be one that delivery.provider lists" FOREIGN KEY (driver) REFERENCES delivery.provider(driver);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "The lane of a choice must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.lane_pulse
     ADD CONSTRAINT "The lane of a pulse must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The lane of a step must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The run of a step must exist" FOREIGN KEY (campaign_run_id) REFERENCES delivery.campaign_run(campaign_run_id);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "The step of a choice must exist" FOREIGN KEY (run_step_id) REFERENCES delivery.run_step(run_step_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing segment, which then stays" FOREIGN KEY (segment_id) REFERENCES marketing.segment(segment_id);
 ALTER TABLE ONLY marketing.campaign
@@ -3332,6 +3512,7 @@ GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) FROM PUBLIC;
@@ -3343,6 +3524,7 @@ REVOKE ALL ON FUNCTION delivery.close_waiting(p_run_step_id bigint, p_month inte
 REVOKE ALL ON FUNCTION delivery.count_change(p_run_step_ids bigint[], p_amounts bigint[], p_from delivery.delivery_status, p_from_reason text, p_to delivery.delivery_status, p_to_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) FROM PUBLIC;
@@ -3356,8 +3538,11 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_worker;
@@ -3405,9 +3590,10 @@ REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status de
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.standing_run(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.step_lanes(p_run_step_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
@@ -3441,6 +3627,7 @@ GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name te
 REVOKE ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.step_accounts(p_step_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.step_choice(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.token_defaults() FROM PUBLIC;
 REVOKE ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) FROM PUBLIC;
@@ -3476,11 +3663,13 @@ GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.reason TO postrider_ops;
 GRANT SELECT ON TABLE delivery.run_step TO postrider_ops;
+GRANT SELECT ON TABLE delivery.run_step_lane TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.run_step_run_step_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_definition TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_migration TO postrider_ops;
 GRANT SELECT ON TABLE delivery.send_key TO postrider_ops;
 GRANT SELECT ON TABLE delivery.tally TO postrider_ops;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.warm_up TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.campaign TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.campaign TO postrider_ops;
 GRANT UPDATE(desired_status) ON TABLE marketing.campaign TO postrider_ops;

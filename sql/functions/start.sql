@@ -1,3 +1,4 @@
+-- needs: accounts
 -- needs: partitions
 -- needs: templates
 -- What each step of a campaign would use if it started now: the version of its template and the account that sends it. Either is null where
@@ -21,10 +22,9 @@ as $$
              tv.template_version_id desc
     limit 1) v on true
   left join lateral (
-    select pa.provider_account_id
-    from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id
+    select sa.provider_account_id
+    from marketing.step_accounts(s.step_id) sa
+    order by sa.priority, sa.provider_account_id
     limit 1) a on true
   where c.campaign_id = p_campaign_id
 $$;
@@ -90,7 +90,8 @@ begin
   insert into delivery.lane (provider_account_id, class, queue_name)
   select distinct a.provider_account_id, s.class, format('postrider.%s.%s.%s', a.channel, a.name, s.class)
   from marketing.step_choice(p_campaign_id) s
-  join delivery.provider_account a using (provider_account_id)
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.provider_account a on a.provider_account_id = sa.provider_account_id
   on conflict do nothing;
 
   insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id, partial_version_ids, token_defaults)
@@ -99,6 +100,13 @@ begin
   join marketing.template_version v using (template_version_id)
   join delivery.lane l on l.provider_account_id = s.provider_account_id and l.class = s.class
   order by s.position;
+
+  insert into delivery.run_step_lane (run_step_id, lane_id)
+  select rs.run_step_id, l.lane_id
+  from marketing.step_choice(p_campaign_id) s
+  join delivery.run_step rs on rs.campaign_run_id = run_id and rs.step_id = s.step_id
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.lane l on l.provider_account_id = sa.provider_account_id and l.class = s.class;
   return run_id;
 end
 $$;
