@@ -60,3 +60,5 @@ grant insert, update, delete on delivery.warm_up to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
 grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;
+-- The reports call it.
+grant execute on function delivery.account_works(boolean, timestamptz, timestamptz) to postrider_marketer, postrider_analyst, postrider_ops, postrider_scheduler;
