@@ -13,6 +13,7 @@ grant create on schema marketing to postrider_segment;
 alter function marketing.segment_page(text, bigint, integer) owner to postrider_segment;
 alter function marketing.segment_problem(text) owner to postrider_segment;
 alter function marketing.segment_try(text) owner to postrider_segment;
+alter function marketing.segment_lacking(text, bigint, integer, text[]) owner to postrider_segment;
 revoke create on schema marketing from postrider_segment;
 
 grant execute on function marketing.segment_page(text, bigint, integer), delivery.runs_to_plan(integer),
@@ -25,6 +26,10 @@ grant execute on function marketing.segment_page(text, bigint, integer), deliver
 grant select on report.not_started, report.run_progress, report.run_ledger, report.lane, report.stuck to postrider_scheduler;
 
 grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), delivery.note_template_problem(bigint, text),
+  delivery.previews_to_make(integer), delivery.note_preview(bigint, bigint, text, text, text, text, text, integer, text),
+  delivery.templates_to_check(integer), delivery.note_partial_check(bigint, text),
+  delivery.note_template_check(bigint, text[], bigint[], text[], text[], integer[], integer[], text[], text[], text[], text[], integer[],
+    boolean[], text[]),
   delivery.claim(text, integer, bigint, bigint, bigint[], integer[]), delivery.recheck(bigint[], bigint[]),
   delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
     text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
@@ -35,18 +40,25 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
 
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
-grant select, insert on marketing.template_version to postrider_marketer;
+grant select, insert on marketing.template_version, marketing.partial_version to postrider_marketer;
+grant select, insert, update on marketing.partial to postrider_marketer;
+grant select, insert, update, delete on marketing.token_default to postrider_marketer;
+grant select, insert, delete on marketing.preview to postrider_marketer;
+grant select on marketing.template_diagnostic, marketing.template_token to postrider_marketer;
 grant select on marketing.consent_event, marketing.segment_contact to postrider_marketer;
 grant usage on all sequences in schema marketing to postrider_marketer;
 grant select on all tables in schema report to postrider_marketer, postrider_analyst, postrider_ops;
 grant select on delivery.provider, delivery.provider_account, delivery.lane, delivery.reason to postrider_marketer, postrider_analyst;
 grant execute on function marketing.send_message(bigint, text, jsonb, text), report.why_not(bigint, bigint),
-  marketing.start_problem(bigint) to postrider_marketer, postrider_ops;
+  marketing.start_problem(bigint), report.audience_gaps(bigint) to postrider_marketer, postrider_ops;
 -- The checks of what people edit call these with the person's rights.
 grant execute on function marketing.segment_page(text, bigint, integer) to postrider_marketer;
 
 grant select on all tables in schema delivery, marketing to postrider_ops;
 grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
+grant insert, update, delete on delivery.warm_up to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
 grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;
+-- The reports call it.
+grant execute on function delivery.account_works(boolean, timestamptz, timestamptz) to postrider_marketer, postrider_analyst, postrider_ops, postrider_scheduler;

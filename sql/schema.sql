@@ -52,9 +52,16 @@ CREATE TYPE marketing.uncertain_policy AS ENUM (
 COMMENT ON TYPE marketing.uncertain_policy IS 'What to do when nobody knows whether a message went out: skip (never twice) or resend (never missed).';
 CREATE TYPE marketing.undefined_policy AS ENUM (
     'blank',
-    'skip'
+    'skip',
+    'default'
 );
-COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing) or skip (do not send to this contact).';
+COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing), skip (do not send to this contact) or default (print the text in token_default, and skip where there is none).';
+CREATE FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select p_is_active and p_open_until is null and coalesce(p_paused_until, '-infinity') < now() + interval '1 minute'
+$$;
+COMMENT ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) IS 'Whether an account is switched on, its breaker closed, and no long pause asked for or cap used up.';
 CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -139,7 +146,9 @@ begin
           when f.refusal = 'provider_paused' then 'the provider'
           when f.refusal = 'account_off' then 'the provider account to be switched on' end,
         next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
-          when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
+          when v.status = 'planned' then case
+            when f.refusal = 'campaign_paused' or delivery.has_other_way(d.run_step_id, p_lane_id) then now()
+            else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
         settled_at = case when f.refusal is not null and v.status not in ('planned', 'uncertain') then now() end
     from fact f
     cross join lateral (select (case
@@ -312,6 +321,16 @@ CREATE FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) RETURNS boolea
   where rs.campaign_run_id = p_campaign_run_id
 $$;
 COMMENT ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) IS 'Whether everything of a run has been put on the broker at least once.';
+CREATE FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) RETURNS integer
+    LANGUAGE sql STABLE
+    AS $$
+  select least(r.per_day, (
+    select w.per_day from delivery.warm_up w
+    where w.provider_account_id = r.provider_account_id and w.day_number <= p_day - r.warm_up_from + 1
+    order by w.day_number desc limit 1))
+  from delivery.rate_limit r where r.provider_account_id = p_provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) IS 'How many messages an account may send on a day: its cap, or what its warm-up allows.';
 CREATE FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) RETURNS TABLE(delivery_id bigint, epoch integer, expires_at_ms bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -371,12 +390,14 @@ begin
         select d.delivery_id from delivery.delivery d
         where d.run_step_id = feed.run_step_id and d.next_at <= now() and d.status = 'planned'
           and d.delivery_id >= low and d.delivery_id < high
+          and (feed.is_only or case when d.attempt > 0 and delivery.is_in_doubt(d.delivery_id, d.attempt)
+            then d.lane_id = p_lane_id else feed.is_first end)
         order by d.next_at limit share
         for update skip locked
       )
       update delivery.delivery d
       set status = 'queued', epoch = d.epoch + 1, queued_at = now(), next_at = now() + interval '10 seconds',
-          waiting_for = null
+          waiting_for = null, lane_id = p_lane_id
       from due
       where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -388,7 +409,11 @@ begin
         left_over := left_over - taken;
         took_any := true;
       end if;
-      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor;
+      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor or not feed.is_first;
+      if not feed.is_only then
+        share := least(share, delivery.lane_quota(feed.run_step_id, p_lane_id));
+        continue when share <= 0;
+      end if;
       -- Of the month only the lower bound: with both the planner takes the month for few rows and reads all of its primary key.
       select max(p.contact_id) into upper_contact from (
         select d.contact_id from delivery.delivery d
@@ -402,7 +427,7 @@ begin
       end if;
       return query
       update delivery.delivery d
-      set status = 'queued', epoch = d.epoch + 1, queued_at = now()
+      set status = 'queued', epoch = d.epoch + 1, queued_at = now(), lane_id = p_lane_id
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
         and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -413,6 +438,10 @@ begin
         perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
           array['planned', 'queued']::delivery.delivery_status[], array['', ''], array[-taken, taken]);
         left_over := left_over - taken;
+        if not feed.is_only then
+          update delivery.run_step_lane sl set taken_count = sl.taken_count + taken
+          where sl.run_step_id = feed.run_step_id and sl.lane_id = p_lane_id;
+        end if;
       end if;
     end loop;
   end loop;
@@ -573,6 +602,12 @@ begin
       continue;
     end if;
     problem := marketing.start_problem(due.campaign_id);
+    if problem is null then
+      -- A worker may be looking at the templates again, because of a partial: what is asked from here on is what the run gets.
+      perform from marketing.step s join marketing.template_version v using (template_id)
+      where s.campaign_id = due.campaign_id for share of v;
+      problem := marketing.start_problem(due.campaign_id);
+    end if;
     if problem is not null then
       update marketing.campaign set blocked_reason = problem
       where campaign_id = due.campaign_id and blocked_reason is distinct from problem;
@@ -607,6 +642,28 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select exists (
+    select from delivery.run_step_lane sl
+    join delivery.lane l using (lane_id)
+    join delivery.provider_account a using (provider_account_id)
+    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+$$;
+COMMENT ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) IS 'Whether a step''s messages can go through another account.';
+CREATE FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select not exists (
+    select from delivery.run_step_lane sl
+    join delivery.lane l using (lane_id)
+    join delivery.provider_account a using (provider_account_id)
+    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id and a.priority < p_priority
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+$$;
+COMMENT ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) IS 'Whether an account is the first that works for a step.';
 CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -614,25 +671,64 @@ CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integ
     select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
 $$;
 COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
-CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
+CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint, is_only boolean, is_first boolean)
     LANGUAGE sql STABLE
     AS $$
-  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor
+  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor, w.is_only, w.is_first
   from delivery.campaign_run r
   join delivery.run_step rs using (campaign_run_id)
+  join delivery.run_step_lane sl on sl.run_step_id = rs.run_step_id and sl.lane_id = p_lane_id
   join marketing.campaign c using (campaign_id)
-  where r.ended_at is null and rs.lane_id = p_lane_id and c.desired_status = 'running' and r.close_as is null
-    and (rs.dispatch_cursor < r.plan_cursor or exists (
+  cross join lateral (
+    select not exists (select from delivery.run_step_lane o where o.run_step_id = rs.run_step_id and o.lane_id <> p_lane_id) as is_only,
+           delivery.is_first_way(rs.run_step_id, p_lane_id, (
+             select a.priority from delivery.lane l join delivery.provider_account a using (provider_account_id) where l.lane_id = p_lane_id)) as is_first
+  ) w
+  where r.ended_at is null and c.desired_status = 'running' and r.close_as is null
+    and ((rs.dispatch_cursor < r.plan_cursor and w.is_first) or exists (
       select from delivery.delivery d
       where d.run_step_id = rs.run_step_id and d.next_at <= now() and d.status = 'planned'
         and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)))
 $$;
 COMMENT ON FUNCTION delivery.lane_feeds(p_lane_id integer) IS 'Which steps of which runs have deliveries due on a lane.';
+CREATE FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  mine record;
+begin
+  select w.share, w.taken, w.is_round_over into mine
+  from (
+    select sl.lane_id, s.share, sl.taken_count as taken, bool_and(sl.taken_count >= s.share) over () or min(sl.round_at) over () < now() - interval '500 milliseconds' as is_round_over
+    from (
+      select x.lane_id, x.taken_count, x.round_at, a.weight, sum(a.weight) over () as weights
+      from delivery.run_step_lane x
+      join delivery.lane l using (lane_id)
+      join delivery.provider_account a using (provider_account_id)
+      where x.run_step_id = p_run_step_id
+        and (x.lane_id = p_lane_id or delivery.account_works(a.is_active, a.open_until, a.paused_until))
+        and a.priority = (select m.priority from delivery.lane k join delivery.provider_account m using (provider_account_id) where k.lane_id = p_lane_id)
+    ) sl
+    cross join lateral (select ceil(2000.0 * sl.weight / sl.weights)::integer as share) s
+  ) w
+  where w.lane_id = p_lane_id;
+  if mine.taken < mine.share then
+    return mine.share - mine.taken;
+  elsif not mine.is_round_over then
+    return 0;
+  end if;
+  update delivery.run_step_lane sl set taken_count = 0, round_at = now() where sl.run_step_id = p_run_step_id;
+  return mine.share;
+end
+$$;
+COMMENT ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) IS 'How many messages of a step an account may take now, beside others of the same priority.';
 CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
+  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
+         coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
          ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
   from delivery.lane l
@@ -655,6 +751,12 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) IS 'Makes one scheduler the leader for a while.';
+CREATE FUNCTION delivery.lock_texts() RETURNS void
+    LANGUAGE sql
+    AS $$
+  select pg_advisory_xact_lock(hashtext('postrider texts'))
+$$;
+COMMENT ON FUNCTION delivery.lock_texts() IS 'Lets one program at a time write what it found in a text.';
 CREATE FUNCTION delivery.make_run(p_campaign_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -670,27 +772,23 @@ begin
   where c.campaign_id = p_campaign_id
   returning campaign_run_id into run_id;
   insert into delivery.lane (provider_account_id, class, queue_name)
-  select distinct a.provider_account_id, c.class, format('postrider.%s.%s.%s', a.channel, a.name, c.class)
-  from marketing.campaign c
-  join marketing.step s using (campaign_id)
-  join marketing.template t using (template_id)
-  cross join lateral (select * from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id limit 1) a
-  where c.campaign_id = p_campaign_id
+  select distinct a.provider_account_id, s.class, format('postrider.%s.%s.%s', a.channel, a.name, s.class)
+  from marketing.step_choice(p_campaign_id) s
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.provider_account a on a.provider_account_id = sa.provider_account_id
   on conflict do nothing;
-  insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id)
-  select run_id, s.step_id, t.channel, l.lane_id, v.template_version_id
-  from marketing.campaign c
-  join marketing.step s using (campaign_id)
-  join marketing.template t using (template_id)
-  cross join lateral (select * from marketing.template_version tv where tv.template_id = t.template_id order by template_version_id desc limit 1) v
-  cross join lateral (select * from delivery.provider_account pa
-    where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-    order by pa.priority, pa.provider_account_id limit 1) a
-  join delivery.lane l on l.provider_account_id = a.provider_account_id and l.class = c.class
-  where c.campaign_id = p_campaign_id
+  insert into delivery.run_step (campaign_run_id, step_id, channel, lane_id, template_version_id, partial_version_ids, token_defaults)
+  select run_id, s.step_id, s.channel, l.lane_id, v.template_version_id, delivery.pinned_partials(v), marketing.token_defaults()
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_version v using (template_version_id)
+  join delivery.lane l on l.provider_account_id = s.provider_account_id and l.class = s.class
   order by s.position;
+  insert into delivery.run_step_lane (run_step_id, lane_id)
+  select rs.run_step_id, l.lane_id
+  from marketing.step_choice(p_campaign_id) s
+  join delivery.run_step rs on rs.campaign_run_id = run_id and rs.step_id = s.step_id
+  cross join lateral marketing.step_accounts(s.step_id) sa
+  join delivery.lane l on l.provider_account_id = sa.provider_account_id and l.class = s.class;
   return run_id;
 end
 $$;
@@ -742,6 +840,61 @@ CREATE FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consume
     and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
 $$;
 COMMENT ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) IS 'Writes down how many messages wait on the broker.';
+CREATE FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform delivery.lock_texts();
+  update marketing.partial_version pv set checked_at = clock_timestamp(), problem = p_problem where pv.partial_version_id = p_partial_version_id;
+  update marketing.template_version v set is_current = false
+  from marketing.partial_version pv join marketing.partial p using (partial_id)
+  where pv.partial_version_id = p_partial_version_id and pv.problem is null and v.partial_names <> '{}' and p.name = any (v.partial_names)
+    and v.template_version_id = (select max(x.template_version_id) from marketing.template_version x where x.template_id = v.template_id);
+end
+$$;
+COMMENT ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) IS 'Writes down whether a partial works.';
+CREATE FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update marketing.preview w
+  set template_version_id = p_template_version_id, outcome = p_outcome, explanation = p_explanation, subject = p_subject, body_text = p_body_text,
+      body_html = p_body_html, sms_segments = p_sms_segments, sms_remark = p_sms_remark, made_at = clock_timestamp()
+  where w.preview_id = p_preview_id and w.made_at is null;
+  delete from marketing.preview w where w.created_at < now() - interval '1 day';
+$$;
+COMMENT ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) IS 'Fills in a preview.';
+CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform delivery.lock_texts();
+  perform from marketing.template_version v where v.template_version_id = p_template_version_id for no key update;
+  if not found then
+    return;
+  end if;
+  delete from marketing.template_diagnostic d where d.template_version_id = p_template_version_id;
+  insert into marketing.template_diagnostic (template_version_id, position, severity, field, line_number, column_number, sentence)
+  select p_template_version_id, x.position, x.severity, x.field, nullif(x.line_number, 0), nullif(x.column_number, 0), x.sentence
+  from unnest(p_severities, p_fields, p_lines, p_columns, p_sentences)
+    with ordinality as x (severity, field, line_number, column_number, sentence, position);
+  delete from marketing.template_token k where k.template_version_id = p_template_version_id;
+  insert into marketing.template_token (template_version_id, position, field, path, partial_name, line_number, is_guarded, default_text)
+  select p_template_version_id, x.position, x.field, x.path, x.partial_name, nullif(x.line_number, 0), x.is_guarded, x.default_text
+  from unnest(p_token_fields, p_token_paths, p_token_partials, p_token_lines, p_token_guarded, p_token_defaults)
+    with ordinality as x (field, path, partial_name, line_number, is_guarded, default_text, position);
+  update marketing.template_version v
+  set checked_at = clock_timestamp(), is_current = p_partial_version_ids = marketing.newest_partials(p_partial_names),
+      partial_names = p_partial_names, partial_version_ids = p_partial_version_ids,
+      problem = (select format('%s%s: %s', d.field, coalesce(format(', line %s, column %s', d.line_number, d.column_number), ''), d.sentence)
+                 from marketing.template_diagnostic d
+                 where d.template_version_id = p_template_version_id and d.severity = 'error' order by d.position limit 1)
+  where v.template_version_id = p_template_version_id;
+end
+$$;
+COMMENT ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) IS 'Writes down what the programs found in a template version.';
 CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -769,6 +922,40 @@ CREATE FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason t
   where a.provider_account_id = p_provider_account_id
 $$;
 COMMENT ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) IS 'Waits as long as the provider asked for.';
+CREATE TABLE marketing.template_version (
+    template_version_id bigint NOT NULL,
+    template_id bigint NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    body_text text DEFAULT ''::text NOT NULL,
+    body_html text DEFAULT ''::text NOT NULL,
+    problem text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    checked_at timestamp with time zone,
+    is_current boolean DEFAULT false NOT NULL,
+    partial_names text[] DEFAULT '{}'::text[] NOT NULL,
+    partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
+);
+COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
+COMMENT ON COLUMN marketing.template_version.template_version_id IS 'Number of the version.';
+COMMENT ON COLUMN marketing.template_version.template_id IS 'Which template.';
+COMMENT ON COLUMN marketing.template_version.subject IS 'Email subject, or title of a push or in-app message.';
+COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example: Dear {{ contact.first_name | default: "friend" }}';
+COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
+COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column: a campaign with it does not start. Empty when it works; template_diagnostic has all that was found.';
+COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
+COMMENT ON COLUMN marketing.template_version.checked_at IS 'When the programs last looked whether it works, which takes them a second. Empty: not yet.';
+COMMENT ON COLUMN marketing.template_version.is_current IS 'Yes: it was looked at as it is now, its partials included. No: campaigns wait for that. Written by the programs.';
+COMMENT ON COLUMN marketing.template_version.partial_names IS 'The partials that its texts use, as in {% render "footer" %}. Written by the programs.';
+COMMENT ON COLUMN marketing.template_version.partial_version_ids IS 'The versions of those partials that it was checked with. Written by the programs.';
+CREATE FUNCTION delivery.pinned_partials(p_version marketing.template_version) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS $$
+  select case when p_version.checked_at is not null then p_version.partial_version_ids
+    else (select p.partial_version_ids
+          from marketing.partials_of(p_version.subject || E'\n' || p_version.body_text || E'\n' || p_version.body_html) p) end
+$$;
+COMMENT ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) IS 'The texts of the partials that a run keeps from its start to its end.';
 CREATE FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -806,6 +993,29 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
+CREATE FUNCTION delivery.previews_to_make(p_limit integer) RETURNS TABLE(preview_id bigint, channel marketing.channel, on_undefined marketing.undefined_policy, template_version_id bigint, subject text, body_text text, body_html text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text, first_name text, last_name text, language text, time_zone text, tier text, profile text, data text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html,
+         marketing.partial_texts(p.partial_version_ids)::text, marketing.token_defaults()::text,
+         (date_part('epoch', w.created_at) * 1000)::bigint, c.contact_id, c.points, c.member_no, c.first_name, c.last_name, c.language,
+         c.time_zone, c.tier, c.profile::text, w.data::text
+  from marketing.preview w
+  join marketing.template t using (template_id)
+  join marketing.contact c using (contact_id)
+  left join lateral (select x.* from marketing.template_version x where x.template_id = t.template_id order by x.template_version_id desc limit 1) v on true
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html)) p
+  where w.made_at is null
+  order by w.preview_id
+  limit p_limit;
+end
+$$;
+COMMENT ON FUNCTION delivery.previews_to_make(p_limit integer) IS 'Previews that people have asked for and that are not made yet.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -819,7 +1029,7 @@ CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery
   from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
   join delivery.delivery d on d.delivery_id = asked.delivery_id and d.claim_token = asked.claim_token and d.status = 'sending'
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
-  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.lane l on l.lane_id = coalesce(d.lane_id, rs.lane_id)
   join delivery.provider_account a on a.provider_account_id = l.provider_account_id
   join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
   join marketing.campaign c on c.campaign_id = cr.campaign_id
@@ -849,7 +1059,9 @@ begin
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        next_at = now() + t.wait_ms * interval '1 millisecond',
+        -- Another account need not wait for this one's provider.
+        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
+          * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
@@ -907,11 +1119,12 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -1009,6 +1222,35 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.standing_run(p_campaign_id bigint) RETURNS TABLE(campaign_run_id bigint, month integer, run_step_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select r.campaign_run_id, r.month, rs.run_step_id
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_version v on v.template_version_id = s.template_version_id and v.problem is null
+  join delivery.campaign_run r on r.campaign_id = p_campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
+  join delivery.run_step rs on rs.campaign_run_id = r.campaign_run_id and rs.template_version_id = v.template_version_id
+    and rs.partial_version_ids = delivery.pinned_partials(v) and rs.token_defaults = marketing.token_defaults()
+  -- An older one may be ended at any moment: see finish_runs.
+  where r.campaign_run_id = (select max(newest.campaign_run_id) from delivery.campaign_run newest where newest.campaign_id = p_campaign_id)
+$$;
+COMMENT ON FUNCTION delivery.standing_run(p_campaign_id bigint) IS 'Where messages that are sent one at a time go to at the moment.';
+CREATE FUNCTION delivery.step_lanes(p_run_step_id bigint) RETURNS TABLE(lane_id integer, resend boolean, attempts_max integer, newest_queued_at timestamp with time zone, quiet_since timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  select sl.lane_id, p.is_keyed or c.on_uncertain = 'resend', c.attempts_max,
+         (select max(lp.newest_queued_at) from delivery.lane_pulse lp where lp.lane_id = sl.lane_id),
+         case when l.measured_at > now() - interval '5 seconds' then l.empty_since end
+  from delivery.run_step_lane sl
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join delivery.lane l on l.lane_id = sl.lane_id
+  join delivery.provider_account a using (provider_account_id)
+  join delivery.provider p using (driver)
+  where sl.run_step_id = p_run_step_id
+$$;
+COMMENT ON FUNCTION delivery.step_lanes(p_run_step_id bigint) IS 'What the sweeper needs to know of the lanes of a step.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1023,7 +1265,7 @@ declare
   cursors bigint[] := '{}';
 begin
   for work in
-    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
+    select rs.run_step_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
     from delivery.campaign_run r
     join delivery.run_step rs using (campaign_run_id)
     where r.ended_at is null and rs.swept_at < now() - interval '500 milliseconds'
@@ -1037,7 +1279,7 @@ begin
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
     touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
-    touched := touched + delivery.sweep_overdue(work.run_step_id, work.lane_id, work.month, p_limit);
+    touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
   end loop;
@@ -1056,33 +1298,21 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) IS 'Finds deliveries that a crash left hanging and sets them going again.';
-CREATE FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) RETURNS integer
+CREATE FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 declare
   low bigint := delivery.first_id_of(p_month);
   high bigint := delivery.first_id_of(p_month + 1);
-  resend boolean;
-  attempts_max integer;
-  newest timestamptz;
-  quiet_since timestamptz;
   expired bigint;
   lost bigint;
   leases integer;
 begin
-  select p.is_keyed or c.on_uncertain = 'resend', c.attempts_max into resend, attempts_max
-  from delivery.run_step rs
-  join delivery.campaign_run r using (campaign_run_id)
-  join marketing.campaign c using (campaign_id)
-  join delivery.lane l using (lane_id)
-  join delivery.provider_account a using (provider_account_id)
-  join delivery.provider p using (driver)
-  where rs.run_step_id = p_run_step_id;
   -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again. After a restart of the
   -- database the workers get a moment to record what they could not.
   with gone as (
-    select d.delivery_id, d.attempt, d.failures from delivery.delivery d
+    select d.delivery_id, d.attempt, d.failures, d.lane_id from delivery.delivery d
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
       and pg_postmaster_start_time() < now() - interval '5 seconds'
       and d.delivery_id >= low and d.delivery_id < high
@@ -1101,7 +1331,8 @@ begin
         next_at = case when again then now() end,
         failures = d.failures + 1, claim_token = null, lease_until = null
     from gone g
-    cross join lateral (select resend and g.failures + 1 < attempts_max as again) v
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
+    cross join lateral (select sl.resend and g.failures + 1 < sl.attempts_max as again) v
     where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
     returning d.status, d.reason
   ), counted as (
@@ -1121,17 +1352,15 @@ begin
   -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
   -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
   -- dispatch; a mistake costs a stale message and nothing else.
-  select max(lp.newest_queued_at) into newest from delivery.lane_pulse lp where lp.lane_id = p_lane_id;
-  select case when l.measured_at > now() - interval '5 seconds' then l.empty_since end into quiet_since
-  from delivery.lane l where l.lane_id = p_lane_id;
   with overdue as (
-    select d.delivery_id, coalesce(d.queued_at < newest - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
-        or coalesce(quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
+    select d.delivery_id, coalesce(d.queued_at < sl.newest_queued_at - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
+        or coalesce(sl.quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
     from delivery.delivery d
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'queued'
       and d.delivery_id >= low and d.delivery_id < high
     order by d.next_at limit p_limit
-    for update skip locked
+    for update of d skip locked
   ), moved as (
     update delivery.delivery d
     set status = (case when o.is_lost then 'planned' else 'queued' end)::delivery.delivery_status,
@@ -1147,7 +1376,7 @@ begin
   return leases + expired::integer + lost::integer;
 end
 $$;
-COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
+COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
 CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -1203,29 +1432,69 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) IS 'Marks what has been on its way for too long.';
-CREATE FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) RETURNS TABLE(wait_ms bigint, gap_us bigint)
+CREATE FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) RETURNS TABLE(wait_ms bigint, gap_us bigint, places integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  account delivery.rate_limit;
+  today date := (clock_timestamp() at time zone 'UTC')::date;
   first_at timestamptz;
   gap interval;
+  granted integer;
 begin
-  -- Whole microseconds, rounded up: never faster than the limit.
-  update delivery.rate_limit r
-  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond')
-  where r.provider_account_id = p_provider_account_id
-  returning r.next_slot_at - p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond'), ceil(1000000 / r.per_second) * interval '1 microsecond'
-  into first_at, gap;
+  select r.* into account from delivery.rate_limit r where r.provider_account_id = p_provider_account_id for update;
   if not found then
-    return query select 0::bigint, 0::bigint;
-  else
-    return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
-                        (extract(epoch from gap) * 1000000)::bigint;
+    return query select 0::bigint, 0::bigint, p_wanted;
+    return;
   end if;
+  if account.day is distinct from today then
+    account.day_taken := 0;
+  end if;
+  granted := greatest(least(p_wanted, delivery.day_cap(p_provider_account_id, today) - account.day_taken), 0);
+  -- Whole microseconds, rounded up: never faster than the limit.
+  gap := coalesce(ceil(1000000 / account.per_second), 0) * interval '1 microsecond';
+  first_at := greatest(account.next_slot_at, clock_timestamp());
+  update delivery.rate_limit r
+  set next_slot_at = case when r.per_second is null then r.next_slot_at else first_at + granted * gap end,
+      day = today, day_taken = account.day_taken + granted
+  where r.provider_account_id = p_provider_account_id;
+  if granted = 0 then
+    first_at := (today + 1)::timestamp at time zone 'UTC';
+    perform delivery.pause_account(p_provider_account_id, 'Its cap for today is used up.',
+      ceil(extract(epoch from first_at - clock_timestamp()) * 1000)::bigint);
+  end if;
+  return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
+                      (extract(epoch from gap) * 1000000)::bigint, granted;
 end
 $$;
-COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit and its cap for the day.';
+CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text, partial_names text, partial_version_ids text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
+         (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
+  from marketing.partial_version pv
+  where pv.checked_at is null
+  order by pv.partial_version_id desc limit p_limit;
+  if found then
+    return;
+  end if;
+  return query
+  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, marketing.partial_texts(p.partial_version_ids)::text,
+         p.partial_names::text, p.partial_version_ids::text
+  from (select w.template_version_id from marketing.template_version w where not w.is_current order by w.template_version_id desc limit p_limit) waiting
+  join marketing.template_version v using (template_version_id)
+  join marketing.template t using (template_id)
+  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p;
+end
+$$;
+COMMENT ON FUNCTION delivery.templates_to_check(p_limit integer) IS 'Texts that people have saved and that the programs have not looked at yet.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1290,6 +1559,31 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.guard_consent_event() IS 'Keeps the history of consent as it was.';
+CREATE FUNCTION marketing.guard_partial() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if new.name is distinct from old.name then
+    raise exception 'A partial keeps its name: templates call it by that' using hint = 'Add another partial, with the new name.';
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION marketing.guard_partial() IS 'Keeps the names of partials.';
+CREATE FUNCTION marketing.guard_partial_version() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    new.problem := null;
+    new.checked_at := null;
+  elsif (new.partial_id, new.body, new.created_at) is distinct from (old.partial_id, old.body, old.created_at) then
+    raise exception 'A partial version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION marketing.guard_partial_version() IS 'Keeps partial versions as they were sent, and lets the programs check each.';
 CREATE FUNCTION marketing.guard_segment() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1318,14 +1612,31 @@ CREATE FUNCTION marketing.guard_template_version() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-  if (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
+  if tg_op = 'INSERT' then -- what the programs find is theirs to write
+    new.problem := null;
+    new.checked_at := null;
+    new.is_current := false;
+    new.partial_names := '{}';
+    new.partial_version_ids := '{}';
+  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
       is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.created_at) then
     raise exception 'A template version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
   end if;
   return new;
 end
 $$;
-COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent.';
+COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent, and lets the programs check each.';
+CREATE FUNCTION marketing.newest_partials(p_names text[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(array_agg(v.partial_version_id order by v.partial_version_id), '{}')
+  from marketing.partial p
+  cross join lateral (select pv.partial_version_id from marketing.partial_version pv
+    where pv.partial_id = p.partial_id and pv.checked_at is not null and pv.problem is null
+    order by pv.partial_version_id desc limit 1) v
+  where p.name = any (p_names)
+$$;
+COMMENT ON FUNCTION marketing.newest_partials(p_names text[]) IS 'The newest texts that work of these partials.';
 CREATE FUNCTION marketing.note_consent() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1342,6 +1653,36 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.note_consent() IS 'Writes every change of consent to consent_event.';
+CREATE FUNCTION marketing.partial_names(p_text text) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select distinct m[2] from regexp_matches(p_text, '\m(?:render|include)\s*(["''])([A-Za-z0-9][A-Za-z0-9 ._/-]{0,99})\1', 'g') m
+$$;
+COMMENT ON FUNCTION marketing.partial_names(p_text text) IS 'The partials that a text names.';
+CREATE FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(p.name, pv.body), '{}')
+  from marketing.partial_version pv join marketing.partial p using (partial_id)
+  where pv.partial_version_id = any (p_partial_version_ids)
+$$;
+COMMENT ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) IS 'The texts of some versions of partials, by name.';
+CREATE FUNCTION marketing.partials_of(p_text text) RETURNS TABLE(partial_names text[], partial_version_ids bigint[])
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive named (name) as (
+    select n.name from marketing.partial_names(p_text) n (name)
+    union
+    select n.name
+    from named
+    join marketing.partial_version pv on pv.partial_version_id = any (marketing.newest_partials(array[named.name]))
+    cross join lateral marketing.partial_names(pv.body) n (name)
+  ), names as (
+    select coalesce(array_agg(named.name order by named.name), '{}') as names from named
+  )
+  select names.names, marketing.newest_partials(names.names) from names
+$$;
+COMMENT ON FUNCTION marketing.partials_of(p_text text) IS 'Everything that a text needs of the partials.';
 CREATE FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) RETURNS TABLE(contact_point_id bigint, address text, suppressed boolean, channel_denied boolean, topic_granted boolean, topic_denied boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -1384,6 +1725,27 @@ CREATE FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_sta
   end
 $$;
 COMMENT ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) IS 'Why a message may not be sent, in one word that delivery.reason explains; empty when it may. The only place where this is decided.';
+CREATE FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) RETURNS TABLE(last_id bigint, matched bigint, path text, lacking bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return query execute format($query$
+    with slice as materialized (
+      select * from marketing.segment_contact where contact_id >= $1 order by contact_id limit $2
+    ), audience as materialized (
+      select jsonb_build_object('contact', jsonb_build_object('contact_id', contact_id, 'first_name', first_name, 'last_name', last_name,
+               'member_no', member_no, 'language', language, 'time_zone', time_zone, 'tier', tier, 'points', points), 'profile', profile) as document
+      from slice as segment_contact where (%s)
+    )
+    select (select max(contact_id) from slice), (select count(*) from audience), x.path,
+           (select count(*) from audience where coalesce(jsonb_typeof(document #> x.path::text[]), 'null') = 'null')
+    from unnest($3) as x (path)$query$, p_condition || E'\n')
+    using p_from, p_limit, p_paths;
+end
+$_$;
+ALTER FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) OWNER TO postrider_segment;
+COMMENT ON FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) IS 'How many contacts of a segment lack a value, in a slice of all contacts.';
 CREATE FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1453,7 +1815,6 @@ declare
   problem text;
   new_id bigint;
   known bigint;
-  made_run bigint;
   run record;
 begin
   select t.* into template from marketing.template t where t.name = template_name;
@@ -1489,25 +1850,17 @@ begin
     raise exception 'Campaign "%" has the name under which messages from template "%" are kept', standing.name, template_name
       using hint = 'Give that campaign another name.';
   end if;
-  select r.campaign_run_id, r.month, rs.run_step_id into run
-  from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-  where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-    and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+  select o.* into run from delivery.standing_run(standing.campaign_id) o;
   if not found then
     perform pg_advisory_xact_lock(hashtext('postrider standing run'), standing.campaign_id::integer);
-    select r.campaign_run_id, r.month, rs.run_step_id into run
-    from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-    where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-      and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+    select o.* into run from delivery.standing_run(standing.campaign_id) o;
     if not found then
       problem := marketing.start_problem(standing.campaign_id);
       if problem is not null then
         raise exception '%', problem;
       end if;
-      made_run := delivery.make_run(standing.campaign_id);
-      select r.campaign_run_id, r.month, rs.run_step_id into run
-      from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-      where r.campaign_run_id = made_run;
+      perform delivery.make_run(standing.campaign_id);
+      select o.* into run from delivery.standing_run(standing.campaign_id) o;
     end if;
   end if;
   new_id := delivery.first_id_of(run.month) + nextval('delivery.delivery_number');
@@ -1537,19 +1890,144 @@ CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
       select min(case
         when v.template_version_id is null then format('Template "%s" has no version: add its texts.', t.name)
         when v.problem is not null then format('Template "%s" does not work: %s', t.name, v.problem)
+        when partial.problem is not null then partial.problem
         when a.provider_account_id is null then format('No active provider account for %s.', t.channel)
         when a.channel <> t.channel then format('Account "%s" serves %s, but template "%s" is for %s.', a.name, a.channel, t.name, t.channel)
+        when c.kind <> 'standing' and not v.is_current then format(
+          'Template "%s" waits to be checked. A worker does that within a second: if this stays, no worker is running.', t.name)
       end)
-      from marketing.step s
+      from marketing.campaign c
+      cross join lateral marketing.step_choice(c.campaign_id) s
       join marketing.template t using (template_id)
-      left join lateral (select * from marketing.template_version tv where tv.template_id = t.template_id order by template_version_id desc limit 1) v on true
-      left join lateral (select * from delivery.provider_account pa
-        where (s.provider_account_id is null and pa.channel = t.channel and pa.is_active) or pa.provider_account_id = s.provider_account_id
-        order by pa.priority, pa.provider_account_id limit 1) a on true
-      where s.campaign_id = p_campaign_id)
+      left join marketing.template_version v using (template_version_id)
+      left join delivery.provider_account a using (provider_account_id)
+      left join lateral (
+        select format('Partial "%s", which template "%s" uses, does not work: %s', p.name, t.name, pv.problem) as problem
+        from marketing.partial p
+        cross join lateral (select x.problem from marketing.partial_version x
+          where x.partial_id = p.partial_id order by x.partial_version_id desc limit 1) pv
+        where c.kind <> 'standing' and p.name = any (v.partial_names) and pv.problem is not null
+        order by p.name limit 1) partial on true
+      where c.campaign_id = p_campaign_id)
   end
 $$;
 COMMENT ON FUNCTION marketing.start_problem(p_campaign_id bigint) IS 'What stands in the way of starting a campaign; empty when nothing does.';
+CREATE FUNCTION marketing.step_accounts(p_step_id bigint) RETURNS TABLE(provider_account_id integer, priority integer)
+    LANGUAGE sql STABLE
+    AS $$
+  select a.provider_account_id, a.priority
+  from marketing.step s
+  join marketing.template t using (template_id)
+  join delivery.provider_account a on case when s.provider_account_id is null then a.channel = t.channel and a.is_active
+    else a.provider_account_id = s.provider_account_id end
+  where s.step_id = p_step_id
+$$;
+COMMENT ON FUNCTION marketing.step_accounts(p_step_id bigint) IS 'The provider accounts that a step may use.';
+CREATE FUNCTION marketing.step_choice(p_campaign_id bigint) RETURNS TABLE(step_id bigint, "position" integer, class marketing.message_class, template_id bigint, channel marketing.channel, template_version_id bigint, provider_account_id integer)
+    LANGUAGE sql STABLE
+    AS $$
+  select s.step_id, s.position, c.class, t.template_id, t.channel, v.template_version_id, a.provider_account_id
+  from marketing.campaign c
+  join marketing.step s using (campaign_id)
+  join marketing.template t using (template_id)
+  left join lateral (
+    select tv.template_version_id
+    from marketing.template_version tv
+    where tv.template_id = t.template_id
+    order by case when c.kind <> 'standing' then 0 when tv.problem is not null then 2 when tv.checked_at is null then 1 else 0 end,
+             tv.template_version_id desc
+    limit 1) v on true
+  left join lateral (
+    select sa.provider_account_id
+    from marketing.step_accounts(s.step_id) sa
+    order by sa.priority, sa.provider_account_id
+    limit 1) a on true
+  where c.campaign_id = p_campaign_id
+$$;
+COMMENT ON FUNCTION marketing.step_choice(p_campaign_id bigint) IS 'Which text and which account each step of a campaign would use if it started now.';
+CREATE FUNCTION marketing.token_defaults() RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(d.path, d.text), '{}') from marketing.token_default d
+$$;
+COMMENT ON FUNCTION marketing.token_defaults() IS 'The defaults of tokens without a value, by path.';
+CREATE FUNCTION report.audience_gaps(p_campaign_id bigint) RETURNS TABLE(template text, field text, path text, line_number integer, looked_at bigint, lacking bigint, sentence text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  slice_count constant integer := 40;
+  slice_size constant integer := 1000;
+  until constant timestamptz := clock_timestamp() + interval '2 seconds';
+  campaign record;
+  paths text[];
+  lacks bigint[];
+  audience bigint := 0;
+  first_id bigint;
+  highest_id bigint;
+  from_id bigint;
+  reached_id bigint;
+  share record;
+begin
+  select c.kind, c.on_undefined, s.condition into campaign
+  from marketing.campaign c left join marketing.segment s using (segment_id) where c.campaign_id = p_campaign_id;
+  if not found then
+    raise exception 'There is no campaign %', p_campaign_id using hint = 'See marketing.campaign for the numbers.';
+  end if;
+  if campaign.condition is null then
+    raise exception 'Campaign % has no audience: its messages are sent one at a time', p_campaign_id;
+  end if;
+  -- What is read of each element of a list is lacking when the list is.
+  select coalesce(array_agg(distinct '{' || replace(split_part(k.path, '[', 1), '.', ',') || '}'), '{}') into paths
+  from marketing.step_choice(p_campaign_id) s
+  join marketing.template_token k using (template_version_id)
+  where not k.is_guarded and k.path ~ '^(contact|profile)\.[A-Za-z0-9_.-]+(\[|$)' and k.path !~ '\.(\.|\[|$)';
+  lacks := array_fill(0::bigint, array[cardinality(paths)]);
+  select min(c.contact_id), max(c.contact_id) into first_id, highest_id from marketing.contact c;
+  for place in 0 .. slice_count - 1 loop
+    exit when first_id is null or cardinality(paths) = 0;
+    -- Each slice begins where its share of the numbers does, or behind the one before.
+    from_id := greatest(first_id + ((highest_id - first_id)::numeric * place / slice_count)::bigint, coalesce(reached_id + 1, first_id));
+    continue when from_id > highest_id;
+    for share in select l.*, array_position(paths, l.path) as position from marketing.segment_lacking(campaign.condition, from_id, slice_size, paths) l loop
+      lacks[share.position] := lacks[share.position] + share.lacking;
+      reached_id := coalesce(share.last_id, highest_id);
+      if share.position = 1 then
+        audience := audience + share.matched;
+      end if;
+    end loop;
+    exit when clock_timestamp() > until;
+  end loop;
+  return query
+  with token as (
+    select t.name as template, k.field, k.path, min(k.line_number) filter (where k.partial_name is null) as line_number,
+           '{' || replace(split_part(k.path, '[', 1), '.', ',') || '}' as place
+    from marketing.step_choice(p_campaign_id) s
+    join marketing.template t using (template_id)
+    join marketing.template_token k using (template_version_id)
+    where not k.is_guarded
+    group by t.name, k.field, k.path
+  ), counted as (
+    select k.*, case when k.place = any (paths) then lacks[array_position(paths, k.place)] end as lacking, d.text as default_text
+    from token k left join marketing.token_default d using (path)
+  )
+  select k.template, k.field, k.path, k.line_number, case when k.place = any (paths) then audience end, k.lacking,
+    case
+      when k.path ~ '^data(\.|\[|$)' then format('Nobody has %s: only messages sent by marketing.send_message have data.', k.path)
+      when k.lacking is null then format('Nobody has %s: a token begins with contact, profile, data or campaign.', k.path)
+      else format('%s of %s contacts that were looked at have no %s', k.lacking, audience, k.path) || case
+        when campaign.on_undefined::text = 'skip' then ': they are skipped.'
+        when campaign.on_undefined::text = 'blank' then ': nothing is printed there.'
+        when k.default_text is not null then format(': "%s" is printed there.', k.default_text)
+        else ': they are skipped, since token_default has no text for it.' end
+    end
+  from counted k
+  where coalesce(k.lacking, 1) > 0 and k.path !~ '^campaign\.name$'
+  order by k.lacking desc nulls first, k.template, k.field, k.line_number, k.path;
+end
+$_$;
+COMMENT ON FUNCTION report.audience_gaps(p_campaign_id bigint) IS 'Who of a campaign''s audience lacks what its templates read: select * from report.audience_gaps(7). Ask before you start it.';
 CREATE FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1733,7 +2211,8 @@ CREATE TABLE delivery.delivery (
     detail text,
     claimed_by text,
     provider_message_id text,
-    data jsonb
+    data jsonb,
+    lane_id integer
 )
 PARTITION BY RANGE (delivery_id);
 COMMENT ON TABLE delivery.delivery IS 'One message to one contact. Who, when, what came of it and why. Read report.delivery for names instead of numbers.';
@@ -1760,6 +2239,7 @@ COMMENT ON COLUMN delivery.delivery.detail IS 'More about the reason, for exampl
 COMMENT ON COLUMN delivery.delivery.claimed_by IS 'Which worker had it last.';
 COMMENT ON COLUMN delivery.delivery.provider_message_id IS 'The provider''s own number for it.';
 COMMENT ON COLUMN delivery.delivery.data IS 'What send_message was given, as in {{ data.code }}.';
+COMMENT ON COLUMN delivery.delivery.lane_id IS 'The lane it was last put on, and so the account it went through.';
 CREATE TABLE delivery.delivery_event (
     delivery_event_id bigint NOT NULL,
     delivery_id bigint NOT NULL,
@@ -1869,7 +2349,9 @@ CREATE TABLE delivery.provider_account (
     probe_until timestamp with time zone,
     paused_until timestamp with time zone,
     paused_reason text,
+    weight integer DEFAULT 1 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
     CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
 );
 COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
@@ -1879,7 +2361,7 @@ COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
 COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
 COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
 COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
-COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
+COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first; a larger one only while none of the smaller ones works.';
 COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
 COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
 COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
@@ -1887,6 +2369,7 @@ COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one messag
 COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
 COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
 COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -1898,14 +2381,23 @@ ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENER
 COMMENT ON SEQUENCE delivery.provider_account_provider_account_id_seq IS 'Gives out delivery.provider_account.provider_account_id.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
-    per_second numeric NOT NULL,
+    per_second numeric,
     next_slot_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    per_day integer,
+    warm_up_from date,
+    day date,
+    day_taken integer DEFAULT 0 NOT NULL,
+    CONSTRAINT "A day's cap is 1 or more" CHECK ((per_day > 0)),
     CONSTRAINT "A rate limit is 0.01 to 100,000 messages a second" CHECK (((per_second >= 0.01) AND (per_second <= (100000)::numeric)))
 );
-COMMENT ON TABLE delivery.rate_limit IS 'How fast an account may be used by the whole fleet together.';
+COMMENT ON TABLE delivery.rate_limit IS 'How fast an account may be used by the whole fleet together, and how much in a day.';
 COMMENT ON COLUMN delivery.rate_limit.provider_account_id IS 'Which account.';
-COMMENT ON COLUMN delivery.rate_limit.per_second IS 'Messages a second.';
+COMMENT ON COLUMN delivery.rate_limit.per_second IS 'Messages a second. Empty: as fast as it goes.';
 COMMENT ON COLUMN delivery.rate_limit.next_slot_at IS 'The next moment that no worker has taken yet. Written by the programs.';
+COMMENT ON COLUMN delivery.rate_limit.per_day IS 'Messages a day (UTC). Empty: as many as there are. When they are used up the next account is taken, or the next day.';
+COMMENT ON COLUMN delivery.rate_limit.warm_up_from IS 'The first day of a new account''s warm-up; delivery.warm_up says how many messages each day may bring. Empty: none.';
+COMMENT ON COLUMN delivery.rate_limit.day IS 'The day that day_taken counts. Written by the programs.';
+COMMENT ON COLUMN delivery.rate_limit.day_taken IS 'Places given out that day. Written by the programs.';
 CREATE TABLE delivery.reason (
     reason text NOT NULL,
     sentence text NOT NULL
@@ -1922,18 +2414,33 @@ CREATE TABLE delivery.run_step (
     template_version_id bigint NOT NULL,
     dispatch_cursor bigint DEFAULT 0 NOT NULL,
     settled_cursor bigint DEFAULT 0 NOT NULL,
-    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    token_defaults jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 COMMENT ON TABLE delivery.run_step IS 'A step as one run does it: with the template version and account that it started with.';
 COMMENT ON COLUMN delivery.run_step.run_step_id IS 'Number of the step in this run.';
 COMMENT ON COLUMN delivery.run_step.campaign_run_id IS 'Which run.';
 COMMENT ON COLUMN delivery.run_step.step_id IS 'Which step of the campaign.';
 COMMENT ON COLUMN delivery.run_step.channel IS 'Which channel.';
-COMMENT ON COLUMN delivery.run_step.lane_id IS 'Which lane takes its messages.';
+COMMENT ON COLUMN delivery.run_step.lane_id IS 'The lane of the account that came first when the run started; run_step_lane has all of them.';
 COMMENT ON COLUMN delivery.run_step.template_version_id IS 'Which text: a retry says the same as the first attempt.';
 COMMENT ON COLUMN delivery.run_step.dispatch_cursor IS 'Contacts up to this number have been put on the broker once.';
 COMMENT ON COLUMN delivery.run_step.settled_cursor IS 'Contacts up to this number are settled, or have a next_at.';
 COMMENT ON COLUMN delivery.run_step.swept_at IS 'When it was last searched for stuck deliveries.';
+COMMENT ON COLUMN delivery.run_step.partial_version_ids IS 'Which texts of the partials: a retry says the same as the first attempt.';
+COMMENT ON COLUMN delivery.run_step.token_defaults IS 'The defaults of tokens as they were when the run started.';
+CREATE TABLE delivery.run_step_lane (
+    run_step_id bigint NOT NULL,
+    lane_id integer NOT NULL,
+    taken_count integer DEFAULT 0 NOT NULL,
+    round_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE delivery.run_step_lane IS 'Through which lanes the messages of a step may go. Which of them does, is decided for each message when it is put on the broker.';
+COMMENT ON COLUMN delivery.run_step_lane.run_step_id IS 'Which step of which run.';
+COMMENT ON COLUMN delivery.run_step_lane.lane_id IS 'One of its lanes.';
+COMMENT ON COLUMN delivery.run_step_lane.taken_count IS 'How many messages it took in the present round of sharing by weight.';
+COMMENT ON COLUMN delivery.run_step_lane.round_at IS 'When that round began.';
 ALTER TABLE delivery.run_step ALTER COLUMN run_step_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.run_step_run_step_id_seq
     START WITH 1
@@ -1987,6 +2494,17 @@ COMMENT ON COLUMN delivery.tally.status IS 'Which status.';
 COMMENT ON COLUMN delivery.tally.reason IS 'Which reason; empty for none.';
 COMMENT ON COLUMN delivery.tally.slot IS 'Which share of the writers, so that they do not wait for each other.';
 COMMENT ON COLUMN delivery.tally.amount IS 'How many; may be below zero in one slot, never in the sum.';
+CREATE TABLE delivery.warm_up (
+    provider_account_id integer NOT NULL,
+    day_number integer NOT NULL,
+    per_day integer NOT NULL,
+    CONSTRAINT "A day of a warm-up brings 1 message or more" CHECK ((per_day > 0)),
+    CONSTRAINT "Days of a warm-up are counted from 1" CHECK ((day_number > 0))
+);
+COMMENT ON TABLE delivery.warm_up IS 'How a new account is made known to the mailbox providers: for example 500 messages on day 1, 1,000 on day 2. A day without a row is like the one before; after the last row its number stays.';
+COMMENT ON COLUMN delivery.warm_up.provider_account_id IS 'Which account.';
+COMMENT ON COLUMN delivery.warm_up.day_number IS '1 for rate_limit.warm_up_from, 2 for the day after.';
+COMMENT ON COLUMN delivery.warm_up.per_day IS 'How many messages that day may bring.';
 CREATE TABLE marketing.campaign (
     campaign_id bigint NOT NULL,
     name text NOT NULL,
@@ -2028,7 +2546,7 @@ COMMENT ON COLUMN marketing.campaign.topic_id IS 'Which topic it belongs to; con
 COMMENT ON COLUMN marketing.campaign.send_at IS 'Nobody receives this campaign before this moment. Empty: as soon as it is started.';
 COMMENT ON COLUMN marketing.campaign.expires_after IS 'How long after the start a message still makes sense. Later it is not sent.';
 COMMENT ON COLUMN marketing.campaign.on_uncertain IS 'When nobody knows whether a message went out: skip or resend.';
-COMMENT ON COLUMN marketing.campaign.on_undefined IS 'When a token has no value: blank or skip the contact.';
+COMMENT ON COLUMN marketing.campaign.on_undefined IS 'When a token has no value: blank, skip the contact, or default: print the text in token_default, and skip where it has none.';
 COMMENT ON COLUMN marketing.campaign.attempts_max IS 'How often a message is tried when the provider has troubles.';
 COMMENT ON COLUMN marketing.campaign.weight IS 'Its share of the speed beside other campaigns: 2 gets twice as much as 1.';
 COMMENT ON COLUMN marketing.campaign.description IS 'What it is for.';
@@ -2153,6 +2671,94 @@ ALTER TABLE marketing.contact_point ALTER COLUMN contact_point_id ADD GENERATED 
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.contact_point_contact_point_id_seq IS 'Gives out marketing.contact_point.contact_point_id.';
+CREATE TABLE marketing.partial (
+    partial_id bigint NOT NULL,
+    name text NOT NULL,
+    description text,
+    CONSTRAINT "A name has up to 100 letters, digits, spaces and . _ / -" CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$'::text))
+);
+COMMENT ON TABLE marketing.partial IS 'A piece of text that several templates share, for example a footer: {% render "footer" %}. Its texts stand in partial_version.';
+COMMENT ON COLUMN marketing.partial.partial_id IS 'Number of the partial.';
+COMMENT ON COLUMN marketing.partial.name IS 'What templates call it, for example footer. It never changes.';
+COMMENT ON COLUMN marketing.partial.description IS 'What it is for.';
+ALTER TABLE marketing.partial ALTER COLUMN partial_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.partial_partial_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.partial_partial_id_seq IS 'Gives out partial.partial_id.';
+CREATE TABLE marketing.partial_version (
+    partial_version_id bigint NOT NULL,
+    partial_id bigint NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    problem text,
+    checked_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT "A partial's text is at most 256 KB" CHECK ((octet_length(body) <= 262144))
+);
+COMMENT ON TABLE marketing.partial_version IS 'The text of a partial. A version never changes; to edit a partial, add a new version: campaigns that start afterwards use it, a run that has begun keeps the old one.';
+COMMENT ON COLUMN marketing.partial_version.partial_version_id IS 'Number of the version.';
+COMMENT ON COLUMN marketing.partial_version.partial_id IS 'Which partial.';
+COMMENT ON COLUMN marketing.partial_version.body IS 'The text, for example: You have {{ contact.points }} points. Values are escaped as the place asks where it is used.';
+COMMENT ON COLUMN marketing.partial_version.problem IS 'What is wrong with it, with line and column. Written by the programs; empty when it works. The newest version that works is used.';
+COMMENT ON COLUMN marketing.partial_version.checked_at IS 'When the programs looked whether it works, which takes them a second. It is used from then on.';
+COMMENT ON COLUMN marketing.partial_version.created_at IS 'When it was saved.';
+ALTER TABLE marketing.partial_version ALTER COLUMN partial_version_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.partial_version_partial_version_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.partial_version_partial_version_id_seq IS 'Gives out partial_version.partial_version_id.';
+CREATE TABLE marketing.preview (
+    preview_id bigint NOT NULL,
+    template_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    on_undefined marketing.undefined_policy DEFAULT 'blank'::marketing.undefined_policy NOT NULL,
+    template_version_id bigint,
+    outcome text,
+    explanation text,
+    subject text,
+    body_text text,
+    body_html text,
+    sms_segments integer,
+    sms_remark text,
+    made_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT "The data is at most 64 KB" CHECK ((octet_length((data)::text) <= 65536)),
+    CONSTRAINT "The data must be a JSON object such as {""code"": ""123456""}" CHECK ((jsonb_typeof(data) = 'object'::text))
+);
+COMMENT ON TABLE marketing.preview IS 'What a contact would be sent: add a row with a template and a contact, and a worker fills in the rest within a second, with the code that sends. Gone after a day.';
+COMMENT ON COLUMN marketing.preview.preview_id IS 'Number of the preview.';
+COMMENT ON COLUMN marketing.preview.template_id IS 'Which template; its newest version is taken, also one that does not work yet.';
+COMMENT ON COLUMN marketing.preview.contact_id IS 'For whom.';
+COMMENT ON COLUMN marketing.preview.data IS 'What send_message would be given, as in {{ data.code }}.';
+COMMENT ON COLUMN marketing.preview.on_undefined IS 'What to do with tokens without a value, as in campaign.on_undefined.';
+COMMENT ON COLUMN marketing.preview.template_version_id IS 'The version that was taken.';
+COMMENT ON COLUMN marketing.preview.outcome IS 'What would become of it: sent, skipped or failed. Empty: not made yet.';
+COMMENT ON COLUMN marketing.preview.explanation IS 'Why it would not be sent.';
+COMMENT ON COLUMN marketing.preview.subject IS 'The subject or title.';
+COMMENT ON COLUMN marketing.preview.body_text IS 'The text.';
+COMMENT ON COLUMN marketing.preview.body_html IS 'The HTML body of an email.';
+COMMENT ON COLUMN marketing.preview.sms_segments IS 'How many SMS it makes, on that channel.';
+COMMENT ON COLUMN marketing.preview.sms_remark IS 'How full the last one is, and which character makes them dear.';
+COMMENT ON COLUMN marketing.preview.made_at IS 'When it was made.';
+COMMENT ON COLUMN marketing.preview.created_at IS 'When it was asked for; what now means in the text.';
+ALTER TABLE marketing.preview ALTER COLUMN preview_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME marketing.preview_preview_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+COMMENT ON SEQUENCE marketing.preview_preview_id_seq IS 'Gives out preview.preview_id.';
 CREATE TABLE marketing.segment (
     segment_id bigint NOT NULL,
     name text NOT NULL,
@@ -2261,6 +2867,25 @@ COMMENT ON COLUMN marketing.template.template_id IS 'Number of the template.';
 COMMENT ON COLUMN marketing.template.name IS 'What it is called, for example "welcome".';
 COMMENT ON COLUMN marketing.template.channel IS 'Which channel it is written for.';
 COMMENT ON COLUMN marketing.template.description IS 'What it is for.';
+CREATE TABLE marketing.template_diagnostic (
+    template_version_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    severity text NOT NULL,
+    field text NOT NULL,
+    line_number integer,
+    column_number integer,
+    sentence text NOT NULL,
+    CONSTRAINT "A finding is about one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text]))),
+    CONSTRAINT "A finding is an error, a warning or a note" CHECK ((severity = ANY (ARRAY['error'::text, 'warning'::text, 'note'::text])))
+);
+COMMENT ON TABLE marketing.template_diagnostic IS 'What the programs found when they checked a template version. Written by the programs.';
+COMMENT ON COLUMN marketing.template_diagnostic.template_version_id IS 'Which version.';
+COMMENT ON COLUMN marketing.template_diagnostic."position" IS 'Its place among the findings, from 1.';
+COMMENT ON COLUMN marketing.template_diagnostic.severity IS 'error: the template does not work and its campaign does not start. warning: look at it. note: good to know, for example the segments of an SMS.';
+COMMENT ON COLUMN marketing.template_diagnostic.field IS 'Which text: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_diagnostic.line_number IS 'Which line of the text, from 1. Empty: the text as a whole.';
+COMMENT ON COLUMN marketing.template_diagnostic.column_number IS 'Which character of the line, from 1.';
+COMMENT ON COLUMN marketing.template_diagnostic.sentence IS 'What was found and what to do.';
 ALTER TABLE marketing.template ALTER COLUMN template_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_template_id_seq
     START WITH 1
@@ -2270,24 +2895,26 @@ ALTER TABLE marketing.template ALTER COLUMN template_id ADD GENERATED BY DEFAULT
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.template_template_id_seq IS 'Gives out marketing.template.template_id.';
-CREATE TABLE marketing.template_version (
+CREATE TABLE marketing.template_token (
     template_version_id bigint NOT NULL,
-    template_id bigint NOT NULL,
-    subject text DEFAULT ''::text NOT NULL,
-    body_text text DEFAULT ''::text NOT NULL,
-    body_html text DEFAULT ''::text NOT NULL,
-    problem text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
+    "position" integer NOT NULL,
+    field text NOT NULL,
+    path text NOT NULL,
+    partial_name text,
+    line_number integer,
+    is_guarded boolean NOT NULL,
+    default_text text,
+    CONSTRAINT "A token stands in one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text])))
 );
-COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
-COMMENT ON COLUMN marketing.template_version.template_version_id IS 'Number of the version.';
-COMMENT ON COLUMN marketing.template_version.template_id IS 'Which template.';
-COMMENT ON COLUMN marketing.template_version.subject IS 'Email subject, or title of a push or in-app message.';
-COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example: Dear {{ contact.first_name | default: "friend" }}';
-COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
-COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column. Written by the programs; empty when it works.';
-COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
+COMMENT ON TABLE marketing.template_token IS 'What a template version reads of a contact, its partials included. Written by the programs; report.audience_gaps counts who lacks it.';
+COMMENT ON COLUMN marketing.template_token.template_version_id IS 'Which version.';
+COMMENT ON COLUMN marketing.template_token."position" IS 'Its place among the tokens, from 1.';
+COMMENT ON COLUMN marketing.template_token.field IS 'Which text reads it: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_token.path IS 'The token without its brackets, for example contact.first_name.';
+COMMENT ON COLUMN marketing.template_token.partial_name IS 'The partial that reads it. Empty: the text itself.';
+COMMENT ON COLUMN marketing.template_token.line_number IS 'Which line of the text or partial, from 1.';
+COMMENT ON COLUMN marketing.template_token.is_guarded IS 'Yes: the template says itself what happens without a value, by default or if.';
+COMMENT ON COLUMN marketing.template_token.default_text IS 'What the template prints without a value, where that is a plain text.';
 ALTER TABLE marketing.template_version ALTER COLUMN template_version_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_version_template_version_id_seq
     START WITH 1
@@ -2297,6 +2924,15 @@ ALTER TABLE marketing.template_version ALTER COLUMN template_version_id ADD GENE
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.template_version_template_version_id_seq IS 'Gives out marketing.template_version.template_version_id.';
+CREATE TABLE marketing.token_default (
+    path text NOT NULL,
+    text text NOT NULL,
+    CONSTRAINT "A default is at most 1,000 characters long" CHECK ((length(text) <= 1000)),
+    CONSTRAINT "A path is names joined by dots, such as contact.first_name" CHECK (((path ~ '^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+$'::text) AND (length(path) <= 200)))
+);
+COMMENT ON TABLE marketing.token_default IS 'What is printed where a token has no value and the campaign says on_undefined = default. A run keeps the defaults that it started with.';
+COMMENT ON COLUMN marketing.token_default.path IS 'The token without its brackets, for example contact.first_name.';
+COMMENT ON COLUMN marketing.token_default.text IS 'What is printed instead, for example friend.';
 CREATE TABLE marketing.topic (
     topic_id bigint NOT NULL,
     name text NOT NULL,
@@ -2523,10 +3159,17 @@ CREATE VIEW report.stuck AS
                     WHEN (NOT a.is_active) THEN format('account "%s" to be switched on'::text, a.name)
                     ELSE NULL::text
                 END AS obstacle
-           FROM ((((delivery.campaign_run r
+           FROM (((((delivery.campaign_run r
              JOIN delivery.run_step rs USING (campaign_run_id))
              JOIN marketing.campaign c USING (campaign_id))
-             JOIN delivery.lane l USING (lane_id))
+             CROSS JOIN LATERAL ( SELECT w.lane_id
+                   FROM ((delivery.run_step_lane w
+                     JOIN delivery.lane wl USING (lane_id))
+                     JOIN delivery.provider_account wa USING (provider_account_id))
+                  WHERE (w.run_step_id = rs.run_step_id)
+                  ORDER BY (delivery.account_works(wa.is_active, wa.open_until, wa.paused_until)) DESC, wa.priority, wa.provider_account_id
+                 LIMIT 1) first_way)
+             JOIN delivery.lane l ON ((l.lane_id = first_way.lane_id)))
              JOIN delivery.provider_account a USING (provider_account_id))
           WHERE (r.ended_at IS NULL)
         )
@@ -2576,8 +3219,60 @@ COMMENT ON COLUMN report.stuck.waiting_for IS 'What they wait for.';
 COMMENT ON COLUMN report.stuck.deliveries IS 'How many.';
 COMMENT ON COLUMN report.stuck.next_at IS 'When the first of them is looked at again. Empty: when what they wait for happens.';
 COMMENT ON COLUMN report.stuck.oldest_since IS 'Since when the oldest has waited, where that is known.';
+CREATE VIEW report.template_status AS
+ SELECT t.template_id,
+    t.name AS template,
+    t.channel,
+    v.template_version_id,
+        CASE
+            WHEN (v.template_version_id IS NULL) THEN 'has no text'::text
+            WHEN (v.problem IS NOT NULL) THEN 'does not work'::text
+            WHEN (NOT v.is_current) THEN 'waits to be checked'::text
+            ELSE 'works'::text
+        END AS status,
+    v.problem,
+    ( SELECT string_agg(format('%s: %s'::text, concat_ws(', '::text, d.field, ('line '::text || d.line_number), ('column '::text || d.column_number)), d.sentence), '
+'::text ORDER BY d."position") AS string_agg
+           FROM marketing.template_diagnostic d
+          WHERE ((d.template_version_id = v.template_version_id) AND (d.severity <> 'error'::text))) AS remarks,
+    ( SELECT string_agg(DISTINCT k.path, ', '::text ORDER BY k.path) AS string_agg
+           FROM marketing.template_token k
+          WHERE (k.template_version_id = v.template_version_id)) AS tokens,
+    array_to_string(v.partial_names, ', '::text) AS partials,
+    v.checked_at
+   FROM (marketing.template t
+     LEFT JOIN LATERAL ( SELECT x.template_version_id,
+            x.template_id,
+            x.subject,
+            x.body_text,
+            x.body_html,
+            x.problem,
+            x.created_at,
+            x.checked_at,
+            x.is_current,
+            x.partial_names,
+            x.partial_version_ids
+           FROM marketing.template_version x
+          WHERE (x.template_id = t.template_id)
+          ORDER BY x.template_version_id DESC
+         LIMIT 1) v ON (true));
+COMMENT ON VIEW report.template_status IS 'Each template''s newest version: whether it works, what was found, what it reads.';
+COMMENT ON COLUMN report.template_status.template_id IS 'Number of the template.';
+COMMENT ON COLUMN report.template_status.template IS 'Its name.';
+COMMENT ON COLUMN report.template_status.channel IS 'Which channel it is written for.';
+COMMENT ON COLUMN report.template_status.template_version_id IS 'The newest version.';
+COMMENT ON COLUMN report.template_status.status IS 'works, does not work, waits to be checked (a worker does that within a second), or has no text.';
+COMMENT ON COLUMN report.template_status.problem IS 'What is wrong with it, with line and column: campaigns with it do not start.';
+COMMENT ON COLUMN report.template_status.remarks IS 'What else was found: warnings, and for an SMS how many segments it makes. Nothing of it stops a campaign.';
+COMMENT ON COLUMN report.template_status.tokens IS 'What it reads of a contact, for example contact.first_name, profile.city.';
+COMMENT ON COLUMN report.template_status.partials IS 'The partials that it uses.';
+COMMENT ON COLUMN report.template_status.checked_at IS 'When the programs last looked at it.';
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "A step has each lane once" PRIMARY KEY (run_step_id, lane_id);
+ALTER TABLE ONLY delivery.warm_up
+    ADD CONSTRAINT "A warm-up has each day once" PRIMARY KEY (provider_account_id, day_number);
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "One lane per account and class" UNIQUE (provider_account_id, class);
 ALTER TABLE ONLY delivery.provider_account
@@ -2626,6 +3321,16 @@ ALTER TABLE ONLY marketing.contact
     ADD CONSTRAINT "Each contact has a number of its own" PRIMARY KEY (contact_id);
 ALTER TABLE ONLY marketing.contact_point
     ADD CONSTRAINT "Each contact point has a number of its own" PRIMARY KEY (contact_point_id);
+ALTER TABLE ONLY marketing.template_diagnostic
+    ADD CONSTRAINT "Each finding of a version has its own position" PRIMARY KEY (template_version_id, "position");
+ALTER TABLE ONLY marketing.partial
+    ADD CONSTRAINT "Each partial has a number of its own" PRIMARY KEY (partial_id);
+ALTER TABLE ONLY marketing.partial_version
+    ADD CONSTRAINT "Each partial version has a number of its own" PRIMARY KEY (partial_version_id);
+ALTER TABLE ONLY marketing.token_default
+    ADD CONSTRAINT "Each path has one default" PRIMARY KEY (path);
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "Each preview has a number of its own" PRIMARY KEY (preview_id);
 ALTER TABLE ONLY marketing.segment
     ADD CONSTRAINT "Each segment has a number of its own" PRIMARY KEY (segment_id);
 ALTER TABLE ONLY marketing.step
@@ -2638,12 +3343,16 @@ ALTER TABLE ONLY marketing.template
     ADD CONSTRAINT "Each template has a number of its own" PRIMARY KEY (template_id);
 ALTER TABLE ONLY marketing.template_version
     ADD CONSTRAINT "Each template version has a number of its own" PRIMARY KEY (template_version_id);
+ALTER TABLE ONLY marketing.template_token
+    ADD CONSTRAINT "Each token of a version has its own position" PRIMARY KEY (template_version_id, "position");
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Each topic has a number of its own" PRIMARY KEY (topic_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Two campaigns cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.contact
     ADD CONSTRAINT "Two contacts cannot have the same member number" UNIQUE (member_no);
+ALTER TABLE ONLY marketing.partial
+    ADD CONSTRAINT "Two partials cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.segment
     ADD CONSTRAINT "Two segments cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.template
@@ -2651,6 +3360,8 @@ ALTER TABLE ONLY marketing.template
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Two topics cannot have the same name" UNIQUE (name);
 COMMENT ON INDEX delivery."A run has each step once" IS 'Keeps the rows of run_step apart.';
+COMMENT ON INDEX delivery."A step has each lane once" IS 'Finds the lanes of a step.';
+COMMENT ON INDEX delivery."A warm-up has each day once" IS 'Finds the days of a warm-up.';
 COMMENT ON INDEX delivery."One lane per account and class" IS 'Keeps the rows of lane apart.';
 COMMENT ON INDEX delivery."Two accounts cannot have the same name" IS 'Keeps the rows of provider_account apart.';
 COMMENT ON INDEX delivery.a_definition_has_a_name IS 'The key of schema_definition: finds a row, and no two rows have the same.';
@@ -2687,28 +3398,51 @@ COMMENT ON INDEX marketing."Each campaign has a number of its own" IS 'The key o
 COMMENT ON INDEX marketing."Each consent event has a number of its own" IS 'The key of consent_event: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each contact has a number of its own" IS 'The key of contact: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each contact point has a number of its own" IS 'The key of contact_point: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each finding of a version has its own position" IS 'The key of template_diagnostic: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each partial has a number of its own" IS 'The key of partial: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each partial version has a number of its own" IS 'The key of partial_version: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each path has one default" IS 'The key of token_default: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each preview has a number of its own" IS 'The key of preview: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each segment has a number of its own" IS 'The key of segment: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step has a number of its own" IS 'The key of step: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each step of a campaign has its own position" IS 'Keeps the rows of step apart.';
 COMMENT ON INDEX marketing."Each suppression has a number of its own" IS 'The key of suppression: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each template has a number of its own" IS 'The key of template: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each template version has a number of its own" IS 'The key of template_version: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."Each token of a version has its own position" IS 'The key of template_token: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Each topic has a number of its own" IS 'The key of topic: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "One answer per contact, channel and topic" ON marketing.consent USING btree (contact_id, channel, topic_id) NULLS NOT DISTINCT;
 COMMENT ON INDEX marketing."One answer per contact, channel and topic" IS 'One answer per contact, channel and topic.';
 COMMENT ON INDEX marketing."Two campaigns cannot have the same name" IS 'Keeps the rows of campaign apart.';
 COMMENT ON INDEX marketing."Two contacts cannot have the same member number" IS 'Keeps the rows of contact apart.';
+COMMENT ON INDEX marketing."Two partials cannot have the same name" IS 'Keeps the rows of partial apart.';
 COMMENT ON INDEX marketing."Two segments cannot have the same name" IS 'Keeps the rows of segment apart.';
 COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps the rows of template apart.';
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX partial_version_of_partial ON marketing.partial_version USING btree (partial_id, partial_version_id DESC);
+COMMENT ON INDEX marketing.partial_version_of_partial IS 'Finds the newest version.';
+CREATE INDEX partial_version_unchecked ON marketing.partial_version USING btree (partial_version_id) WHERE (checked_at IS NULL);
+COMMENT ON INDEX marketing.partial_version_unchecked IS 'Finds the versions that wait to be checked.';
+CREATE INDEX preview_by_age ON marketing.preview USING btree (created_at);
+COMMENT ON INDEX marketing.preview_by_age IS 'Finds what is old enough to go.';
+CREATE INDEX preview_of_contact ON marketing.preview USING btree (contact_id);
+COMMENT ON INDEX marketing.preview_of_contact IS 'Finds the previews of a contact who is deleted.';
+CREATE INDEX preview_to_make ON marketing.preview USING btree (preview_id) WHERE (made_at IS NULL);
+COMMENT ON INDEX marketing.preview_to_make IS 'Finds what is to be made.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
+CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (NOT is_current);
+COMMENT ON INDEX marketing.template_version_unchecked IS 'Finds the versions that wait to be checked.';
+CREATE INDEX template_version_with_partials ON marketing.template_version USING btree (template_id, template_version_id) WHERE (partial_names <> '{}'::text[]);
+COMMENT ON INDEX marketing.template_version_with_partials IS 'Finds the versions that a changed partial may concern.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
+CREATE TRIGGER guard_partial BEFORE UPDATE ON marketing.partial FOR EACH ROW EXECUTE FUNCTION marketing.guard_partial();
+CREATE TRIGGER guard_partial_version BEFORE INSERT OR UPDATE ON marketing.partial_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_partial_version();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
-CREATE TRIGGER guard_template_version BEFORE UPDATE ON marketing.template_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_template_version();
+CREATE TRIGGER guard_template_version BEFORE INSERT OR UPDATE ON marketing.template_version FOR EACH ROW EXECUTE FUNCTION marketing.guard_template_version();
 CREATE TRIGGER note_consent_delete AFTER DELETE ON marketing.consent REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
 CREATE TRIGGER note_consent_insert AFTER INSERT ON marketing.consent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
 CREATE TRIGGER note_consent_update AFTER UPDATE ON marketing.consent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_consent();
@@ -2722,30 +3456,46 @@ ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "An account that has been used stays: switch it off instead" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
 ALTER TABLE ONLY delivery.rate_limit
     ADD CONSTRAINT "The account of a rate limit must exist" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
+ALTER TABLE ONLY delivery.warm_up
+    ADD CONSTRAINT "The account of a warm-up needs a rate limit" FOREIGN KEY (provider_account_id) REFERENCES delivery.rate_limit(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY delivery.provider_account
     ADD CONSTRAINT "The driver must be one that delivery.provider lists" FOREIGN KEY (driver) REFERENCES delivery.provider(driver);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "The lane of a choice must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.lane_pulse
     ADD CONSTRAINT "The lane of a pulse must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The lane of a step must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The run of a step must exist" FOREIGN KEY (campaign_run_id) REFERENCES delivery.campaign_run(campaign_run_id);
+ALTER TABLE ONLY delivery.run_step_lane
+    ADD CONSTRAINT "The step of a choice must exist" FOREIGN KEY (run_step_id) REFERENCES delivery.run_step(run_step_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing segment, which then stays" FOREIGN KEY (segment_id) REFERENCES marketing.segment(segment_id);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing topic, which then stays" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
+ALTER TABLE ONLY marketing.template_diagnostic
+    ADD CONSTRAINT "A finding belongs to a version" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "A step needs an existing template, which then stays" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id);
+ALTER TABLE ONLY marketing.template_token
+    ADD CONSTRAINT "A token belongs to a version" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id) ON DELETE CASCADE;
+ALTER TABLE ONLY marketing.partial_version
+    ADD CONSTRAINT "A version needs a partial, which then stays" FOREIGN KEY (partial_id) REFERENCES marketing.partial(partial_id);
 ALTER TABLE ONLY marketing.template_version
     ADD CONSTRAINT "A version needs a template, which then stays" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id);
 ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "The campaign of a step must exist" FOREIGN KEY (campaign_id) REFERENCES marketing.campaign(campaign_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The contact of a consent must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "The contact of a preview must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.contact_point
     ADD CONSTRAINT "The contact of an address must exist" FOREIGN KEY (contact_id) REFERENCES marketing.contact(contact_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "The provider account must exist" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
+ALTER TABLE ONLY marketing.preview
+    ADD CONSTRAINT "The template of a preview must exist" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The topic of a consent must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
 GRANT USAGE ON SCHEMA delivery TO postrider_marketer;
@@ -2763,6 +3513,11 @@ GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_marketer;
+GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_analyst;
+GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_ops;
+GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) FROM PUBLIC;
@@ -2774,6 +3529,7 @@ REVOKE ALL ON FUNCTION delivery.close_waiting(p_run_step_id bigint, p_month inte
 REVOKE ALL ON FUNCTION delivery.count_change(p_run_step_ids bigint[], p_amounts bigint[], p_from delivery.delivery_status, p_from_reason text, p_to delivery.delivery_status, p_to_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) FROM PUBLIC;
@@ -2787,13 +3543,17 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.lock_texts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
@@ -2802,14 +3562,25 @@ GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
+GRANT SELECT,INSERT ON TABLE marketing.template_version TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_version TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.previews_to_make(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.previews_to_make(p_limit integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) FROM PUBLIC;
@@ -2823,22 +3594,33 @@ GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_schedu
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.standing_run(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.step_lanes(p_run_step_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.templates_to_check(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.templates_to_check(p_limit integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.guard_partial() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.guard_partial_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.newest_partials(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partial_names(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.partials_of(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_marketer;
@@ -2850,6 +3632,12 @@ GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name te
 REVOKE ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.step_accounts(p_step_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.step_choice(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.token_defaults() FROM PUBLIC;
+REVOKE ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_marketer;
+GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_ops;
 REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
@@ -2880,11 +3668,13 @@ GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.reason TO postrider_ops;
 GRANT SELECT ON TABLE delivery.run_step TO postrider_ops;
+GRANT SELECT ON TABLE delivery.run_step_lane TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.run_step_run_step_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_definition TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_migration TO postrider_ops;
 GRANT SELECT ON TABLE delivery.send_key TO postrider_ops;
 GRANT SELECT ON TABLE delivery.tally TO postrider_ops;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.warm_up TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.campaign TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.campaign TO postrider_ops;
 GRANT UPDATE(desired_status) ON TABLE marketing.campaign TO postrider_ops;
@@ -2900,6 +3690,15 @@ GRANT USAGE ON SEQUENCE marketing.contact_contact_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.contact_point TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.contact_point TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.contact_point_contact_point_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,UPDATE ON TABLE marketing.partial TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.partial TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.partial_partial_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT ON TABLE marketing.partial_version TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.partial_version TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.partial_version_partial_version_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE ON TABLE marketing.preview TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.preview TO postrider_ops;
+GRANT USAGE ON SEQUENCE marketing.preview_preview_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.segment TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment TO postrider_ops;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_segment;
@@ -2914,10 +3713,14 @@ GRANT SELECT ON TABLE marketing.suppression TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.suppression_suppression_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.template TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.template TO postrider_ops;
+GRANT SELECT ON TABLE marketing.template_diagnostic TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_diagnostic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.template_template_id_seq TO postrider_marketer;
-GRANT SELECT,INSERT ON TABLE marketing.template_version TO postrider_marketer;
-GRANT SELECT ON TABLE marketing.template_version TO postrider_ops;
+GRANT SELECT ON TABLE marketing.template_token TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.template_token TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.template_version_template_version_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.token_default TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.token_default TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;
@@ -2947,3 +3750,6 @@ GRANT SELECT ON TABLE report.stuck TO postrider_scheduler;
 GRANT SELECT ON TABLE report.stuck TO postrider_marketer;
 GRANT SELECT ON TABLE report.stuck TO postrider_analyst;
 GRANT SELECT ON TABLE report.stuck TO postrider_ops;
+GRANT SELECT ON TABLE report.template_status TO postrider_marketer;
+GRANT SELECT ON TABLE report.template_status TO postrider_analyst;
+GRANT SELECT ON TABLE report.template_status TO postrider_ops;

@@ -14,11 +14,13 @@
 #define READY_MS        100 /* or as many as are sent in this time, if that is more: a slow provider's wait on the broker */
 #define READY_MAX       1000
 #define RATE_RETRY_MS   500
-#define MISSED_SLOT_US  200000
+#define PAUSE_HELD_MS                                                                                                  \
+	2000 /* a longer pause holds no messages: they are claimed to be refused, and wait in the database */
+#define MISSED_SLOT_US 200000
 
 static const struct pg_statement rate_statement = {
 	.name = "take_rate",
-	.sql = "select wait_ms, gap_us from delivery.take_rate($1, $2)",
+	.sql = "select wait_ms, gap_us, places from delivery.take_rate($1, $2)",
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -114,6 +116,11 @@ static void on_rate(void *context, const struct pg_rows *rows, const struct erro
 	account->rate_asked = false;
 	if (err != NULL) { /* fail closed: without the database nobody may send */
 		account->slots = 0;
+		wake_after(account, RATE_RETRY_MS * 1000);
+		return;
+	}
+	account->slots = pg_rows_int64(rows, 0, 2);
+	if (account->slots == 0) { /* the day's cap is used up; that the account is paused comes with the lanes */
 		wake_after(account, RATE_RETRY_MS * 1000);
 		return;
 	}
@@ -240,8 +247,10 @@ size_t account_room(const struct account *account, int64_t now_ms)
 
 	if (soon > wanted)
 		wanted = soon;
-	if (account_is_paused(account, now_ms) || account->provider == NULL)
+	if (account->provider == NULL)
 		return 0;
+	if (account_is_paused(account, now_ms))
+		return account->paused_until_ms - now_ms > PAUSE_HELD_MS ? READY_MAX : 0;
 	if (account->per_second > 0) {
 		soon = (size_t)(account->per_second * RATE_LEASE_MS * 2 / 1000) + 1;
 		wanted = soon < wanted ? soon : wanted;

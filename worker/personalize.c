@@ -1,5 +1,6 @@
 #include "worker/personalize.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,30 @@ static void add_name(struct text *document, const char *name)
 	text_add(document, "\":");
 }
 
-static void add_member(struct text *document, const char *name, const char *value)
+/* The texts about a contact; contact_id and points are numbers. */
+static const struct {
+	const char *name;
+	size_t offset;
+} members[] = {
+	{"first_name", offsetof(struct delivery_facts, first_name)},
+	{"last_name", offsetof(struct delivery_facts, last_name)},
+	{"member_no", offsetof(struct delivery_facts, member_no)},
+	{"language", offsetof(struct delivery_facts, language)},
+	{"time_zone", offsetof(struct delivery_facts, time_zone)},
+	{"tier", offsetof(struct delivery_facts, tier)},
+};
+
+static void add_members(struct text *document, const struct delivery_facts *facts)
 {
-	if (value == NULL)
-		return;
-	add_name(document, name);
-	text_add_json_string(document, value, strlen(value));
-	text_add_char(document, ',');
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+		const char *value = *(const char *const *)((const char *)facts + members[i].offset);
+
+		if (value == NULL)
+			continue;
+		add_name(document, members[i].name);
+		text_add_json_string(document, value, strlen(value));
+		text_add_char(document, ',');
+	}
 }
 
 static void add_document(struct text *document, const char *name, const char *json)
@@ -31,13 +49,10 @@ static void build_document(const struct delivery *delivery, struct text *documen
 	const struct delivery_facts *facts = &delivery->facts;
 
 	text_clear(document);
-	text_add(document, "{\"contact\":{");
-	add_member(document, "first_name", facts->first_name);
-	add_member(document, "last_name", facts->last_name);
-	add_member(document, "member_no", facts->member_no);
-	add_member(document, "language", facts->language);
-	add_member(document, "time_zone", facts->time_zone);
-	add_member(document, "tier", facts->tier);
+	text_add(document, "{\"contact\":{\"contact_id\":");
+	text_add_int64(document, facts->contact_id);
+	text_add_char(document, ',');
+	add_members(document, facts);
 	add_name(document, "points");
 	text_add_int64(document, facts->points);
 	text_add_char(document, '}');
@@ -60,6 +75,10 @@ static bool is_object(const char *json)
 static enum personalize_result explain(const struct template_fault *fault, const char *slot, char *explanation,
 				       size_t size)
 {
+	if (fault->kind == TEMPLATE_FAULT_ABORTED) {
+		snprintf(explanation, size, "%s", fault->text);
+		return PERSONALIZE_ABORTED;
+	}
 	if (fault->line > 0)
 		snprintf(explanation, size, "%s, line %d, column %d: %s", slot, fault->line, fault->column,
 			 fault->text);
@@ -68,10 +87,25 @@ static enum personalize_result explain(const struct template_fault *fault, const
 	return fault->kind == TEMPLATE_FAULT_UNDEFINED ? PERSONALIZE_MISSING_TOKEN : PERSONALIZE_FAILED;
 }
 
-enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation,
-				    size_t explanation_size)
+static void set_context(struct template_context *context, const struct delivery *delivery)
+{
+	const struct template_settings settings = {
+		.undefined = delivery->step->on_undefined,
+		.now_ms = delivery->facts.planned_at_ms,
+		.time_zone = delivery->facts.time_zone,
+		.contact_id = delivery->facts.contact_id,
+		.token_default = named_texts_find,
+		.token_context = delivery->step->token_defaults,
+	};
+
+	template_context_set(context, &settings);
+}
+
+enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
+				    char *explanation, size_t explanation_size)
 {
 	const struct step *step = delivery->step;
+	struct text *const rendered[MESSAGE_PARTS] = {&delivery->subject, &delivery->body_text, &delivery->body_html};
 	struct template_data data;
 	struct template_fault fault;
 
@@ -89,12 +123,71 @@ enum personalize_result personalize(struct delivery *delivery, struct text *docu
 		snprintf(explanation, explanation_size, "The contact's profile is too large.");
 		return PERSONALIZE_FAILED;
 	}
+	set_context(context, delivery);
 	data = (struct template_data){.json = text_string(document), .length = document->length};
-	if (!template_render(step->subject, &data, step->on_undefined, &delivery->subject, &fault))
-		return explain(&fault, "subject", explanation, explanation_size);
-	if (!template_render(step->body_text, &data, step->on_undefined, &delivery->body_text, &fault))
-		return explain(&fault, "body_text", explanation, explanation_size);
-	if (!template_render(step->body_html, &data, step->on_undefined, &delivery->body_html, &fault))
-		return explain(&fault, "body_html", explanation, explanation_size);
+	for (int part = 0; part < MESSAGE_PARTS; part++)
+		if (!template_render(step->template->parts[part], context, &data, rendered[part], &fault))
+			return explain(&fault, message_part_name((enum message_part)part), explanation,
+				       explanation_size);
 	return PERSONALIZE_OK;
+}
+
+enum template_undefined personalize_policy(const char *word)
+{
+	if (strcmp(word, "skip") == 0)
+		return TEMPLATE_UNDEFINED_SKIP;
+	return strcmp(word, "default") == 0 ? TEMPLATE_UNDEFINED_DEFAULT : TEMPLATE_UNDEFINED_BLANK;
+}
+
+/* Whether the path begins with that name, and where it goes on: behind the dot or at its end. */
+static bool begins_with(const char *path, size_t length, const char *name, size_t *rest)
+{
+	size_t size = strlen(name);
+
+	if (length < size || memcmp(path, name, size) != 0 || (length > size && path[size] != '.' && path[size] != '['))
+		return false;
+	*rest = length > size && path[size] == '.' ? size + 1 : size;
+	return true;
+}
+
+static bool contact_has(const char *member, size_t length)
+{
+	size_t rest;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		if (begins_with(member, length, members[i].name, &rest))
+			return true;
+	return length == 0 || begins_with(member, length, "points", &rest) ||
+	       begins_with(member, length, "contact_id", &rest);
+}
+
+static void name_members(struct text *sentence)
+{
+	text_add(sentence, "contact_id");
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		text_addf(sentence, ", %s", members[i].name);
+	text_add(sentence, " and points");
+}
+
+bool personalize_knows(const char *path, size_t length, struct text *sentence)
+{
+	size_t rest;
+
+	if (begins_with(path, length, "profile", &rest) || begins_with(path, length, "data", &rest))
+		return true;
+	if (begins_with(path, length, "campaign", &rest)) {
+		if (rest == length || (length - rest == 4 && memcmp(path + rest, "name", 4) == 0))
+			return true;
+		text_addf(sentence, "A campaign has no \"%.*s\", only a name.", (int)(length - rest), path + rest);
+	} else if (begins_with(path, length, "contact", &rest)) {
+		if (contact_has(path + rest, length - rest))
+			return true;
+		text_addf(sentence, "A contact has no \"%.*s\": only ", (int)(length - rest), path + rest);
+		name_members(sentence);
+		text_add(sentence, ". Everything else is in profile.");
+	} else {
+		text_addf(sentence, "There is no \"%.*s\": a token begins with contact, profile, data or campaign.",
+			  (int)length, path);
+	}
+	return false;
 }

@@ -36,12 +36,14 @@ void sender_init(struct sender *sender, struct recorder *recorder, struct rechec
 				  .metrics = metrics,
 				  .draining = draining};
 	text_init(&sender->document, DOCUMENT_MAX);
+	sender->templates = template_context_new();
 	pg_values_init(&sender->values);
 }
 
 void sender_release(struct sender *sender)
 {
 	text_release(&sender->document);
+	template_context_free(&sender->templates);
 	pg_values_release(&sender->values);
 }
 
@@ -246,11 +248,14 @@ static bool render(struct sender *sender, struct delivery *delivery)
 {
 	char explanation[TEMPLATE_FAULT_MAX + 100];
 
-	switch (personalize(delivery, &sender->document, explanation, sizeof(explanation))) {
+	switch (personalize(delivery, sender->templates, &sender->document, explanation, sizeof(explanation))) {
 	case PERSONALIZE_OK:
 		return true;
 	case PERSONALIZE_MISSING_TOKEN:
 		end_with(sender, delivery, "skipped", "missing_token", explanation);
+		return false;
+	case PERSONALIZE_ABORTED:
+		end_with(sender, delivery, "skipped", "aborted_by_template", explanation);
 		return false;
 	case PERSONALIZE_FAILED:
 		break;

@@ -22,7 +22,8 @@ struct sender {
 	struct pg_session *questions;
 	struct metrics *metrics;
 	const bool *draining;
-	struct text document; /* scratch */
+	struct text document;               /* scratch */
+	struct template_context *templates; /* one for all renders: its memory is kept */
 	struct pg_values values;
 };
 

@@ -1,24 +1,44 @@
 #include "worker/step.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/personalize.h"
 
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
 	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
-	       "body_html, campaign_name from delivery.run_step_facts($1)",
+	       "body_html, campaign_name, partial_version_ids, partials, token_defaults from delivery.run_step_facts($1)",
 };
+enum facts_column {
+	COLUMN_CLASS,
+	COLUMN_ON_UNCERTAIN,
+	COLUMN_ON_UNDEFINED,
+	COLUMN_ATTEMPTS_MAX,
+	COLUMN_TEMPLATE_VERSION_ID,
+	COLUMN_SUBJECT,
+	COLUMN_BODY_TEXT,
+	COLUMN_BODY_HTML,
+	COLUMN_CAMPAIGN_NAME,
+	COLUMN_PARTIAL_VERSION_IDS,
+	COLUMN_PARTIALS,
+	COLUMN_TOKEN_DEFAULTS,
+};
+
 static const struct pg_statement problem_statement = {
 	.name = "note_template_problem",
 	.sql = "select delivery.note_template_problem($1, $2)",
 };
 
+#define TEMPLATE_BYTES_MAX (64 * 1024 * 1024) /* hundreds of letters */
+
 struct step_cache {
 	struct pg_session *database;
+	struct template_cache *templates;
 	struct step *steps; /* uthash */
 	struct pg_values values;
 	void (*loaded)(void *context, struct step *step);
@@ -37,6 +57,8 @@ struct step_cache *step_cache_new(struct pg_session *database, void (*loaded)(vo
 	struct step_cache *cache = memory_new(sizeof(*cache));
 
 	*cache = (struct step_cache){.database = database, .loaded = loaded, .context = context};
+	cache->templates = template_cache_new(
+		&(struct template_cache_limits){.entries_max = STEPS_MAX, .source_bytes_max = TEMPLATE_BYTES_MAX});
 	pg_values_init(&cache->values);
 	return cache;
 }
@@ -44,9 +66,8 @@ struct step_cache *step_cache_new(struct pg_session *database, void (*loaded)(vo
 static void step_destroy(struct step_cache *cache, struct step *step)
 {
 	HASH_DEL(cache->steps, step);
-	template_free(&step->subject);
-	template_free(&step->body_text);
-	template_free(&step->body_html);
+	template_cache_release(cache->templates, &step->template);
+	named_texts_free(&step->token_defaults);
 	free(step->campaign_name);
 	free(step->problem);
 	free(step);
@@ -60,6 +81,7 @@ void step_cache_free(struct step_cache **cache)
 		return;
 	HASH_ITER(hh, (*cache)->steps, step, next)
 		step_destroy(*cache, step);
+	template_cache_free(&(*cache)->templates);
 	pg_values_release(&(*cache)->values);
 	free(*cache);
 	*cache = NULL;
@@ -78,23 +100,6 @@ static void make_room(struct step_cache *cache)
 		step_destroy(cache, oldest);
 }
 
-static void compile_one(struct step *step, struct template **template, const char *name, const char *source,
-			size_t length, enum template_slot slot)
-{
-	struct template_fault fault;
-	struct text sentence;
-	size_t ignored;
-
-	if (step->problem != NULL)
-		return;
-	*template = template_compile(source, length, slot, &fault);
-	if (*template != NULL)
-		return;
-	text_init(&sentence, TEMPLATE_FAULT_MAX + 100);
-	text_addf(&sentence, "%s, line %d, column %d: %s", name, fault.line, fault.column, fault.text);
-	step->problem = text_take(&sentence, &ignored);
-}
-
 static void note_problem(struct step_cache *cache, const struct step *step)
 {
 	log_event(LOG_WARNING, "template_problem", step->problem,
@@ -104,25 +109,33 @@ static void note_problem(struct step_cache *cache, const struct step *step)
 	pg_session_ask(cache->database, &problem_statement, &cache->values, NULL, NULL);
 }
 
+static void take_template(struct step_cache *cache, struct step *step, enum channel channel, const struct pg_rows *rows)
+{
+	struct named_texts *partials = named_texts_read(pg_rows_text(rows, 0, COLUMN_PARTIALS, NULL));
+	struct message_sources sources;
+	struct text key;
+
+	for (int part = 0; part < MESSAGE_PARTS; part++)
+		sources.bytes[part] = pg_rows_text(rows, 0, COLUMN_SUBJECT + part, &sources.length[part]);
+	text_init(&key, SIZE_MAX);
+	text_addf(&key, "%" PRId64 " %s", step->template_version_id,
+		  pg_rows_text(rows, 0, COLUMN_PARTIAL_VERSION_IDS, NULL));
+	step->template = template_cache_get(cache->templates, text_string(&key), channel, &sources, partials);
+	step->problem = memory_copy_string(step->template->problem);
+	text_release(&key);
+	named_texts_free(&partials);
+}
+
 static void fill(struct step_cache *cache, struct step *step, enum channel channel, const struct pg_rows *rows)
 {
-	const char *source;
-	size_t length;
-
-	step->is_marketing = strcmp(pg_rows_text(rows, 0, 0, NULL), "marketing") == 0;
-	step->resend_uncertain = strcmp(pg_rows_text(rows, 0, 1, NULL), "resend") == 0;
-	step->on_undefined = strcmp(pg_rows_text(rows, 0, 2, NULL), "skip") == 0 ? TEMPLATE_UNDEFINED_SKIP
-										 : TEMPLATE_UNDEFINED_BLANK;
-	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, 3);
-	step->template_version_id = pg_rows_int64(rows, 0, 4);
-	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, 8, NULL));
-	source = pg_rows_text(rows, 0, 5, &length);
-	compile_one(step, &step->subject, "subject", source, length,
-		    channel == CHANNEL_EMAIL ? TEMPLATE_SLOT_HEADER : TEMPLATE_SLOT_PLAIN);
-	source = pg_rows_text(rows, 0, 6, &length);
-	compile_one(step, &step->body_text, "body_text", source, length, TEMPLATE_SLOT_PLAIN);
-	source = pg_rows_text(rows, 0, 7, &length);
-	compile_one(step, &step->body_html, "body_html", source, length, TEMPLATE_SLOT_HTML);
+	step->is_marketing = strcmp(pg_rows_text(rows, 0, COLUMN_CLASS, NULL), "marketing") == 0;
+	step->resend_uncertain = strcmp(pg_rows_text(rows, 0, COLUMN_ON_UNCERTAIN, NULL), "resend") == 0;
+	step->on_undefined = personalize_policy(pg_rows_text(rows, 0, COLUMN_ON_UNDEFINED, NULL));
+	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, COLUMN_ATTEMPTS_MAX);
+	step->template_version_id = pg_rows_int64(rows, 0, COLUMN_TEMPLATE_VERSION_ID);
+	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, COLUMN_CAMPAIGN_NAME, NULL));
+	step->token_defaults = named_texts_read(pg_rows_text(rows, 0, COLUMN_TOKEN_DEFAULTS, NULL));
+	take_template(cache, step, channel, rows);
 	if (step->problem != NULL)
 		note_problem(cache, step);
 }

@@ -1,7 +1,8 @@
-/* step - what is the same for all deliveries of one step of a run: policies and compiled templates.
+/* step - what is the same for all deliveries of one step of a run: policies, compiled texts, defaults of tokens.
  *
  * Asked once from the database, kept while it is used; at most STEPS_MAX are kept, the least
- * recently used goes. A delivery whose step is not known yet waits in the step's list.
+ * recently used goes. Steps with the same texts share them (template_cache). A delivery whose step is not known yet
+ * waits in the step's list.
  */
 #ifndef POSTRIDER_WORKER_STEP_H
 #define POSTRIDER_WORKER_STEP_H
@@ -10,7 +11,7 @@
 
 #include "shared/pg_session.h"
 #include "worker/delivery.h"
-#include "worker/template/template.h"
+#include "worker/template_cache.h"
 
 #define STEPS_MAX 256
 
@@ -23,10 +24,11 @@ struct step {
 	enum template_undefined on_undefined;
 	int32_t attempts_max;
 	char *campaign_name;
-	struct template *subject, *body_text, *body_html; /* NULL where there is a problem */
-	char *problem;                                    /* NULL: the templates work */
-	struct delivery *waiting;                         /* NEEDS_STEP */
-	size_t users;                                     /* deliveries that point here */
+	const struct message_template *template; /* may have a problem; NULL: the database does not know the step */
+	struct named_texts *token_defaults;      /* as the run has them */
+	char *problem;                           /* why nothing of it can be rendered; NULL: it can */
+	struct delivery *waiting;                /* NEEDS_STEP */
+	size_t users;                            /* deliveries that point here */
 	int64_t used_at_ms;
 	UT_hash_handle hh;
 };

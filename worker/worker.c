@@ -17,11 +17,13 @@
 #include "worker/lanes.h"
 #include "worker/malformed.h"
 #include "worker/meters.h"
+#include "worker/previews.h"
 #include "worker/recheck.h"
 #include "worker/recorder.h"
 #include "worker/sender.h"
 #include "worker/settings.h"
 #include "worker/step.h"
+#include "worker/template_check.h"
 
 #define STATEMENT_TIMEOUT_MS 30000
 #define TICK_MS              500
@@ -46,6 +48,8 @@ struct worker {
 	uint32_t newest_session;
 	struct delivery_pool *pool;
 	struct step_cache *steps;
+	struct template_check *template_check;
+	struct previews *previews;
 	struct recorder *recorder;
 	struct recheck *recheck;
 	struct lanes *lanes;
@@ -302,8 +306,11 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	metrics_set(worker->metrics, METER_IN_HAND, 0, (int64_t)delivery_pool_in_use(worker->pool));
 	metrics_set(worker->metrics, METER_IN_FLIGHT, 0, (int64_t)lanes_in_flight(worker->lanes));
-	if (worker->questions_ready && !worker->draining)
-		lanes_refresh(worker->lanes);
+	if (!worker->questions_ready || worker->draining)
+		return;
+	lanes_refresh(worker->lanes);
+	template_check_poll(worker->template_check);
+	previews_poll(worker->previews);
 }
 
 static struct pg_session *open_session(struct worker *worker, const char *what, pg_session_changed *changed)
@@ -364,6 +371,8 @@ static void open_parts(struct worker *worker)
 	worker->records = open_session(worker, "records", on_records_changed);
 	worker->questions = open_session(worker, "questions", on_questions_changed);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
+	worker->template_check = template_check_open(worker->questions);
+	worker->previews = previews_open(worker->questions);
 	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded,
 					 on_recorded, worker);
 	worker->recheck = recheck_open(worker->base, worker->questions, on_rechecked, worker);
@@ -453,6 +462,8 @@ void worker_close(struct worker **worker)
 	recheck_close(&w->recheck);
 	lanes_close(&w->lanes);
 	step_cache_free(&w->steps);
+	template_check_close(&w->template_check);
+	previews_close(&w->previews);
 	delivery_pool_free(&w->pool);
 	health_close(&w->health);
 	metrics_free(&w->metrics);

@@ -1,3 +1,4 @@
+-- needs: accounts
 -- needs: refusal
 -- needs: doubt
 -- A worker takes deliveries of one lane: checks the epoch and everything that may have changed since they were planned, in one
@@ -87,7 +88,9 @@ begin
           when f.refusal = 'provider_paused' then 'the provider'
           when f.refusal = 'account_off' then 'the provider account to be switched on' end,
         next_at = case when f.refusal is null then case when d.next_at is not null then now() + p_lease_ms * interval '1 millisecond' end
-          when v.status = 'planned' then case f.refusal when 'campaign_paused' then now() else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
+          when v.status = 'planned' then case
+            when f.refusal = 'campaign_paused' or delivery.has_other_way(d.run_step_id, p_lane_id) then now()
+            else coalesce(greatest(v_until, now()), now() + interval '5 seconds') end end,
         settled_at = case when f.refusal is not null and v.status not in ('planned', 'uncertain') then now() end
     from fact f
     cross join lateral (select (case
@@ -153,7 +156,7 @@ as $$
   from unnest(p_claim_token_per_delivery, p_delivery_ids) as asked (claim_token, delivery_id)
   join delivery.delivery d on d.delivery_id = asked.delivery_id and d.claim_token = asked.claim_token and d.status = 'sending'
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
-  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.lane l on l.lane_id = coalesce(d.lane_id, rs.lane_id)
   join delivery.provider_account a on a.provider_account_id = l.provider_account_id
   join delivery.campaign_run cr on cr.campaign_run_id = rs.campaign_run_id
   join marketing.campaign c on c.campaign_id = cr.campaign_id

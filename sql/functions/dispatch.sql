@@ -1,9 +1,11 @@
+-- needs: accounts
+-- needs: doubt
 -- needs: partitions
 -- needs: count_moves
 -- Takes up to p_limit deliveries that are due on a lane: planned -> queued, epoch + 1. COMMIT, then publish them.
 -- Shares the lane between runs by their campaigns' weights: nobody waits behind a large campaign. A share is rounded up or down at
 -- random so that over many calls each gets exactly its own, also where fewer are taken than there are runs. Retries of a run
--- come before its new deliveries. One scheduler at a time fills a lane; another one gets nothing and does not wait.
+-- come before its new deliveries. Where a step has several lanes, accounts.sql says which of them takes what. One scheduler at a time fills a lane; another one gets nothing and does not wait.
 create or replace function delivery.dispatch(p_lane_id integer, p_limit integer)
 returns table (delivery_id bigint, epoch integer, expires_at_ms bigint)
 language plpgsql
@@ -66,12 +68,14 @@ begin
         select d.delivery_id from delivery.delivery d
         where d.run_step_id = feed.run_step_id and d.next_at <= now() and d.status = 'planned'
           and d.delivery_id >= low and d.delivery_id < high
+          and (feed.is_only or case when d.attempt > 0 and delivery.is_in_doubt(d.delivery_id, d.attempt)
+            then d.lane_id = p_lane_id else feed.is_first end)
         order by d.next_at limit share
         for update skip locked
       )
       update delivery.delivery d
       set status = 'queued', epoch = d.epoch + 1, queued_at = now(), next_at = now() + interval '10 seconds',
-          waiting_for = null
+          waiting_for = null, lane_id = p_lane_id
       from due
       where d.delivery_id = due.delivery_id and d.delivery_id >= low and d.delivery_id < high
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -83,7 +87,11 @@ begin
         left_over := left_over - taken;
         took_any := true;
       end if;
-      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor;
+      continue when share <= 0 or feed.dispatch_cursor >= feed.plan_cursor or not feed.is_first;
+      if not feed.is_only then
+        share := least(share, delivery.lane_quota(feed.run_step_id, p_lane_id));
+        continue when share <= 0;
+      end if;
 
       -- Of the month only the lower bound: with both the planner takes the month for few rows and reads all of its primary key.
       select max(p.contact_id) into upper_contact from (
@@ -98,7 +106,7 @@ begin
       end if;
       return query
       update delivery.delivery d
-      set status = 'queued', epoch = d.epoch + 1, queued_at = now()
+      set status = 'queued', epoch = d.epoch + 1, queued_at = now(), lane_id = p_lane_id
       where d.run_step_id = feed.run_step_id and d.contact_id > feed.dispatch_cursor and d.contact_id <= upper_contact
         and d.delivery_id >= low and d.status = 'planned' and d.next_at is null
       returning d.delivery_id, d.epoch, (date_part('epoch', d.expires_at) * 1000)::bigint;
@@ -109,6 +117,10 @@ begin
         perform delivery.count_moves(array[feed.run_step_id, feed.run_step_id],
           array['planned', 'queued']::delivery.delivery_status[], array['', ''], array[-taken, taken]);
         left_over := left_over - taken;
+        if not feed.is_only then
+          update delivery.run_step_lane sl set taken_count = sl.taken_count + taken
+          where sl.run_step_id = feed.run_step_id and sl.lane_id = p_lane_id;
+        end if;
       end if;
     end loop;
   end loop;
@@ -116,18 +128,25 @@ end
 $$;
 comment on function delivery.dispatch is 'Takes the next deliveries of a lane, fairly between campaigns, for the scheduler to publish.';
 
--- The steps that have something for a lane now.
+-- The steps that have something for a lane now. is_only: they have no other lane; is_first: what may go through any lane goes through
+-- this one. A lane that is not the first still gets what has to stay with it.
 create or replace function delivery.lane_feeds(p_lane_id integer)
-returns table (run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
+returns table (run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint, is_only boolean, is_first boolean)
 language sql
 stable
 as $$
-  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor
+  select rs.run_step_id, c.weight, r.month, rs.dispatch_cursor, r.plan_cursor, w.is_only, w.is_first
   from delivery.campaign_run r
   join delivery.run_step rs using (campaign_run_id)
+  join delivery.run_step_lane sl on sl.run_step_id = rs.run_step_id and sl.lane_id = p_lane_id
   join marketing.campaign c using (campaign_id)
-  where r.ended_at is null and rs.lane_id = p_lane_id and c.desired_status = 'running' and r.close_as is null
-    and (rs.dispatch_cursor < r.plan_cursor or exists (
+  cross join lateral (
+    select not exists (select from delivery.run_step_lane o where o.run_step_id = rs.run_step_id and o.lane_id <> p_lane_id) as is_only,
+           delivery.is_first_way(rs.run_step_id, p_lane_id, (
+             select a.priority from delivery.lane l join delivery.provider_account a using (provider_account_id) where l.lane_id = p_lane_id)) as is_first
+  ) w
+  where r.ended_at is null and c.desired_status = 'running' and r.close_as is null
+    and ((rs.dispatch_cursor < r.plan_cursor and w.is_first) or exists (
       select from delivery.delivery d
       where d.run_step_id = rs.run_step_id and d.next_at <= now() and d.status = 'planned'
         and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)))

@@ -42,14 +42,49 @@ returns trigger
 language plpgsql
 as $$
 begin
-  if (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
+  if tg_op = 'INSERT' then -- what the programs find is theirs to write
+    new.problem := null;
+    new.checked_at := null;
+    new.is_current := false;
+    new.partial_names := '{}';
+    new.partial_version_ids := '{}';
+  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
       is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.created_at) then
     raise exception 'A template version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
   end if;
   return new;
 end
 $$;
-comment on function marketing.guard_template_version is 'Keeps template versions as they were sent.';
+comment on function marketing.guard_template_version is 'Keeps template versions as they were sent, and lets the programs check each.';
+
+create or replace function marketing.guard_partial()
+returns trigger
+language plpgsql
+as $$
+begin
+  if new.name is distinct from old.name then
+    raise exception 'A partial keeps its name: templates call it by that' using hint = 'Add another partial, with the new name.';
+  end if;
+  return new;
+end
+$$;
+comment on function marketing.guard_partial is 'Keeps the names of partials.';
+
+create or replace function marketing.guard_partial_version()
+returns trigger
+language plpgsql
+as $$
+begin
+  if tg_op = 'INSERT' then
+    new.problem := null;
+    new.checked_at := null;
+  elsif (new.partial_id, new.body, new.created_at) is distinct from (old.partial_id, old.body, old.created_at) then
+    raise exception 'A partial version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
+  end if;
+  return new;
+end
+$$;
+comment on function marketing.guard_partial_version is 'Keeps partial versions as they were sent, and lets the programs check each.';
 
 create or replace function marketing.guard_segment()
 returns trigger
@@ -109,8 +144,12 @@ comment on function marketing.guard_consent_event is 'Keeps the history of conse
 
 create or replace trigger guard_campaign before insert or update on marketing.campaign
   for each row execute function marketing.guard_campaign();
-create or replace trigger guard_template_version before update on marketing.template_version
+create or replace trigger guard_template_version before insert or update on marketing.template_version
   for each row execute function marketing.guard_template_version();
+create or replace trigger guard_partial before update on marketing.partial
+  for each row execute function marketing.guard_partial();
+create or replace trigger guard_partial_version before insert or update on marketing.partial_version
+  for each row execute function marketing.guard_partial_version();
 create or replace trigger guard_segment before insert or update of condition on marketing.segment
   for each row execute function marketing.guard_segment();
 create or replace trigger note_consent_insert after insert on marketing.consent

@@ -1,4 +1,5 @@
 -- needs: refusal
+-- needs: start
 -- Sends one transactional message. template: by name; data: a JSON object, {{ data.code }}. The same key again returns the
 -- same delivery and sends nothing. Fails with a sentence for an unknown template or contact, or data that is not an object.
 create or replace function marketing.send_message(contact_id bigint, template_name text, data jsonb default '{}', idempotency_key text default null)
@@ -13,7 +14,6 @@ declare
   problem text;
   new_id bigint;
   known bigint;
-  made_run bigint;
   run record;
 begin
   select t.* into template from marketing.template t where t.name = template_name;
@@ -51,25 +51,17 @@ begin
       using hint = 'Give that campaign another name.';
   end if;
 
-  select r.campaign_run_id, r.month, rs.run_step_id into run
-  from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-  where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-    and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+  select o.* into run from delivery.standing_run(standing.campaign_id) o;
   if not found then
     perform pg_advisory_xact_lock(hashtext('postrider standing run'), standing.campaign_id::integer);
-    select r.campaign_run_id, r.month, rs.run_step_id into run
-    from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-    where r.campaign_id = standing.campaign_id and r.ended_at is null and r.month = delivery.month_of(now())
-      and rs.template_version_id = (select max(v.template_version_id) from marketing.template_version v where v.template_id = template.template_id);
+    select o.* into run from delivery.standing_run(standing.campaign_id) o;
     if not found then
       problem := marketing.start_problem(standing.campaign_id);
       if problem is not null then
         raise exception '%', problem;
       end if;
-      made_run := delivery.make_run(standing.campaign_id);
-      select r.campaign_run_id, r.month, rs.run_step_id into run
-      from delivery.campaign_run r join delivery.run_step rs using (campaign_run_id)
-      where r.campaign_run_id = made_run;
+      perform delivery.make_run(standing.campaign_id);
+      select o.* into run from delivery.standing_run(standing.campaign_id) o;
     end if;
   end if;
 

@@ -1,6 +1,8 @@
+-- needs: partials
 -- What the programs need to know and to tell. Each is one statement.
 
--- The lanes and how to reach their providers; pause_ms: how long the account is not to be used, 0 when it may be.
+-- The lanes and how to reach their providers; pause_ms: how long the account is not to be used, 0 when it may be. per_second is null where
+-- nothing limits the account; with a cap for the day alone it is only there so that workers ask for places.
 create or replace function delivery.lanes()
 returns table (lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text,
   channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
@@ -9,7 +11,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active, rl.per_second,
+  select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
+         coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
          ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
   from delivery.lane l
@@ -19,16 +22,20 @@ as $$
 $$;
 comment on function delivery.lanes is 'The lanes, transactional ones first, with their provider accounts.';
 
--- What is the same for all deliveries of a step: asked once per step by each worker.
-create or replace function delivery.run_step_facts(p_run_step_id bigint)
+-- What is the same for all deliveries of a step: asked once per step by each worker. partial_version_ids, partials and token_defaults are
+-- those that the run started with; the last two are objects: {"footer": "..."}, {"contact.first_name": "friend"}.
+drop function if exists delivery.run_step_facts(bigint);
+create function delivery.run_step_facts(p_run_step_id bigint)
 returns table (campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy,
-  on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+  on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text,
+  partial_version_ids text, partials text, token_defaults text)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -37,45 +44,62 @@ as $$
 $$;
 comment on function delivery.run_step_facts is 'Template and policies of a step, for the workers.';
 
--- A template that does not work says so beside its texts.
-create or replace function delivery.note_template_problem(p_template_version_id bigint, p_problem text)
-returns void
+-- How many messages an account may send on a day: the smaller of its cap and its warm-up's; null: no limit.
+create or replace function delivery.day_cap(p_provider_account_id integer, p_day date)
+returns integer
 language sql
-security definer
-set search_path = pg_catalog, pg_temp
+stable
 as $$
-  update marketing.template_version v set problem = p_problem
-  where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
+  select least(r.per_day, (
+    select w.per_day from delivery.warm_up w
+    where w.provider_account_id = r.provider_account_id and w.day_number <= p_day - r.warm_up_from + 1
+    order by w.day_number desc limit 1))
+  from delivery.rate_limit r where r.provider_account_id = p_provider_account_id
 $$;
-comment on function delivery.note_template_problem is 'Writes down what is wrong with a template.';
+comment on function delivery.day_cap is 'How many messages an account may send on a day: its cap, or what its warm-up allows.';
 
 -- Takes p_wanted places in the account's timetable for the whole fleet: the caller may send one message at start, start + gap, ...
--- Returns the wait until the first place in ms and the gap in microseconds. No limit: wait 0, gap 0.
+-- Returns the wait until the first place in ms, the gap in microseconds and how many places it got. No limit: wait 0, gap 0. None: the
+-- day's cap is used up; the account is paused until midnight UTC, which the workers learn like any pause.
 create or replace function delivery.take_rate(p_provider_account_id integer, p_wanted integer)
-returns table (wait_ms bigint, gap_us bigint)
+returns table (wait_ms bigint, gap_us bigint, places integer)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  account delivery.rate_limit;
+  today date := (clock_timestamp() at time zone 'UTC')::date;
   first_at timestamptz;
   gap interval;
+  granted integer;
 begin
-  -- Whole microseconds, rounded up: never faster than the limit.
-  update delivery.rate_limit r
-  set next_slot_at = greatest(r.next_slot_at, clock_timestamp()) + p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond')
-  where r.provider_account_id = p_provider_account_id
-  returning r.next_slot_at - p_wanted * (ceil(1000000 / r.per_second) * interval '1 microsecond'), ceil(1000000 / r.per_second) * interval '1 microsecond'
-  into first_at, gap;
+  select r.* into account from delivery.rate_limit r where r.provider_account_id = p_provider_account_id for update;
   if not found then
-    return query select 0::bigint, 0::bigint;
-  else
-    return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
-                        (extract(epoch from gap) * 1000000)::bigint;
+    return query select 0::bigint, 0::bigint, p_wanted;
+    return;
   end if;
+  if account.day is distinct from today then
+    account.day_taken := 0;
+  end if;
+  granted := greatest(least(p_wanted, delivery.day_cap(p_provider_account_id, today) - account.day_taken), 0);
+  -- Whole microseconds, rounded up: never faster than the limit.
+  gap := coalesce(ceil(1000000 / account.per_second), 0) * interval '1 microsecond';
+  first_at := greatest(account.next_slot_at, clock_timestamp());
+  update delivery.rate_limit r
+  set next_slot_at = case when r.per_second is null then r.next_slot_at else first_at + granted * gap end,
+      day = today, day_taken = account.day_taken + granted
+  where r.provider_account_id = p_provider_account_id;
+  if granted = 0 then
+    first_at := (today + 1)::timestamp at time zone 'UTC';
+    perform delivery.pause_account(p_provider_account_id, 'Its cap for today is used up.',
+      ceil(extract(epoch from first_at - clock_timestamp()) * 1000)::bigint);
+  end if;
+  return query select greatest(0, ceil(extract(epoch from first_at - clock_timestamp()) * 1000))::bigint,
+                      (extract(epoch from gap) * 1000000)::bigint, granted;
 end
 $$;
-comment on function delivery.take_rate is 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+comment on function delivery.take_rate is 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit and its cap for the day.';
 
 -- The account does not work: nothing is sent through it for a while, then one message tries.
 create or replace function delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint)

@@ -1,3 +1,4 @@
+-- needs: accounts
 -- needs: count_moves
 -- needs: doubt
 -- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
@@ -31,7 +32,9 @@ begin
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        next_at = now() + t.wait_ms * interval '1 millisecond',
+        -- Another account need not wait for this one's provider.
+        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
+          * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),

@@ -20,7 +20,7 @@ declare
   cursors bigint[] := '{}';
 begin
   for work in
-    select rs.run_step_id, rs.lane_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
+    select rs.run_step_id, rs.dispatch_cursor, rs.settled_cursor, r.month, r.close_as
     from delivery.campaign_run r
     join delivery.run_step rs using (campaign_run_id)
     where r.ended_at is null and rs.swept_at < now() - interval '500 milliseconds'
@@ -34,7 +34,7 @@ begin
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
     touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
-    touched := touched + delivery.sweep_overdue(work.run_step_id, work.lane_id, work.month, p_limit);
+    touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
   end loop;
@@ -116,7 +116,7 @@ $$;
 comment on function delivery.sweep_window is 'Marks what has been on its way for too long.';
 
 -- Deliveries whose next_at has passed and that are not simply due: leases that ran out, messages that the broker lost.
-create or replace function delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer)
+create or replace function delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer)
 returns integer
 language plpgsql
 as $$
@@ -124,27 +124,14 @@ as $$
 declare
   low bigint := delivery.first_id_of(p_month);
   high bigint := delivery.first_id_of(p_month + 1);
-  resend boolean;
-  attempts_max integer;
-  newest timestamptz;
-  quiet_since timestamptz;
   expired bigint;
   lost bigint;
   leases integer;
 begin
-  select p.is_keyed or c.on_uncertain = 'resend', c.attempts_max into resend, attempts_max
-  from delivery.run_step rs
-  join delivery.campaign_run r using (campaign_run_id)
-  join marketing.campaign c using (campaign_id)
-  join delivery.lane l using (lane_id)
-  join delivery.provider_account a using (provider_account_id)
-  join delivery.provider p using (driver)
-  where rs.run_step_id = p_run_step_id;
-
   -- 1. Its worker is gone: nobody knows whether it was sent. A provider that recognises repeats gets it again. After a restart of the
   -- database the workers get a moment to record what they could not.
   with gone as (
-    select d.delivery_id, d.attempt, d.failures from delivery.delivery d
+    select d.delivery_id, d.attempt, d.failures, d.lane_id from delivery.delivery d
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'sending' and d.lease_until <= now()
       and pg_postmaster_start_time() < now() - interval '5 seconds'
       and d.delivery_id >= low and d.delivery_id < high
@@ -163,7 +150,8 @@ begin
         next_at = case when again then now() end,
         failures = d.failures + 1, claim_token = null, lease_until = null
     from gone g
-    cross join lateral (select resend and g.failures + 1 < attempts_max as again) v
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
+    cross join lateral (select sl.resend and g.failures + 1 < sl.attempts_max as again) v
     where d.delivery_id = g.delivery_id and d.delivery_id >= low and d.delivery_id < high
     returning d.status, d.reason
   ), counted as (
@@ -185,17 +173,15 @@ begin
   -- 3. Lost on the broker: the lane is first in, first out, so what was queued a minute before the newest message that a worker took is
   -- gone, and so is everything when nothing has waited on the broker for 5 seconds. The patience doubles with each
   -- dispatch; a mistake costs a stale message and nothing else.
-  select max(lp.newest_queued_at) into newest from delivery.lane_pulse lp where lp.lane_id = p_lane_id;
-  select case when l.measured_at > now() - interval '5 seconds' then l.empty_since end into quiet_since
-  from delivery.lane l where l.lane_id = p_lane_id;
   with overdue as (
-    select d.delivery_id, coalesce(d.queued_at < newest - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
-        or coalesce(quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
+    select d.delivery_id, coalesce(d.queued_at < sl.newest_queued_at - interval '60 seconds' * power(2, least(d.epoch, 6) - 1), false)
+        or coalesce(sl.quiet_since < now() - interval '5 seconds' and d.queued_at < now() - interval '5 seconds' * power(2, least(d.epoch, 6) - 1), false) as is_lost
     from delivery.delivery d
+    join delivery.step_lanes(p_run_step_id) sl using (lane_id)
     where d.run_step_id = p_run_step_id and d.next_at <= now() and d.status = 'queued'
       and d.delivery_id >= low and d.delivery_id < high
     order by d.next_at limit p_limit
-    for update skip locked
+    for update of d skip locked
   ), moved as (
     update delivery.delivery d
     set status = (case when o.is_lost then 'planned' else 'queued' end)::delivery.delivery_status,
@@ -212,6 +198,27 @@ begin
 end
 $$;
 comment on function delivery.sweep_overdue is 'Decides about deliveries that nobody has answered for in time.';
+
+-- The lanes of a step as the sweeper sees them: whether an attempt in doubt is made again there, the newest message that a worker took from
+-- the lane, and since when nothing has waited in it (null: something waits, or nobody has looked lately).
+create or replace function delivery.step_lanes(p_run_step_id bigint)
+returns table (lane_id integer, resend boolean, attempts_max integer, newest_queued_at timestamptz, quiet_since timestamptz)
+language sql
+stable
+as $$
+  select sl.lane_id, p.is_keyed or c.on_uncertain = 'resend', c.attempts_max,
+         (select max(lp.newest_queued_at) from delivery.lane_pulse lp where lp.lane_id = sl.lane_id),
+         case when l.measured_at > now() - interval '5 seconds' then l.empty_since end
+  from delivery.run_step_lane sl
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  join delivery.lane l on l.lane_id = sl.lane_id
+  join delivery.provider_account a using (provider_account_id)
+  join delivery.provider p using (driver)
+  where sl.run_step_id = p_run_step_id
+$$;
+comment on function delivery.step_lanes is 'What the sweeper needs to know of the lanes of a step.';
 
 -- What is left of a cancelled or expired run: nothing of it is sent any more. Moves the dispatch cursor, so it can stop anywhere.
 create or replace function delivery.close_rest(p_run_step_id bigint, p_month integer, p_as delivery.delivery_status, p_limit integer)

@@ -128,7 +128,13 @@ with step as (
   from delivery.campaign_run r
   join delivery.run_step rs using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
-  join delivery.lane l using (lane_id)
+  cross join lateral ( -- where several accounts may take the messages: the one that does
+    select w.lane_id from delivery.run_step_lane w join delivery.lane wl using (lane_id) join delivery.provider_account wa using (provider_account_id)
+    where w.run_step_id = rs.run_step_id
+    order by delivery.account_works(wa.is_active, wa.open_until, wa.paused_until) desc, wa.priority, wa.provider_account_id
+    limit 1
+  ) first_way
+  join delivery.lane l on l.lane_id = first_way.lane_id
   join delivery.provider_account a using (provider_account_id)
   where r.ended_at is null
 )

@@ -137,7 +137,7 @@ def deliveries_of(world):
   return world.fleet.stack.psql(f"""
     select d.delivery_id, d.epoch, l.lane_id, l.queue_name from delivery.delivery d
     join delivery.run_step rs using (run_step_id) join delivery.campaign_run using (campaign_run_id)
-    join delivery.lane l using (lane_id) where campaign_id = {world.campaign} and d.epoch > 0""")
+    join delivery.lane l on l.lane_id = d.lane_id where campaign_id = {world.campaign} and d.epoch > 0""")
 
 
 def copy_messages(world):

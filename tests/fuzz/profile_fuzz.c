@@ -36,16 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	static const char source[] = "{{ a }}", deeper[] = "{{ a.b }}{{ a[1] }}{{ c.d[0].e | default: 'x' }}{{ c }}";
 	struct template_data data = {.json = (const char *)bytes, .length = length};
 	struct template_fault fault;
-	struct template *value = template_compile(source, sizeof(source) - 1, TEMPLATE_SLOT_PLAIN, &fault);
-	struct template *paths = template_compile(deeper, sizeof(deeper) - 1, TEMPLATE_SLOT_JSON, &fault);
+	struct template *value = template_compile(source, sizeof(source) - 1, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *paths = template_compile(deeper, sizeof(deeper) - 1, &(struct template_options){.slot = TEMPLATE_SLOT_JSON, .is_marketing = true}, &fault);
 	struct text out;
 
 	text_init(&out, 1024 * 1024);
-	if (template_render(value, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault))
+	if (render(value, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault))
 		check_same((const char *)bytes, length, &out);
 	else
 		check_refused((const char *)bytes, length);
-	(void)!template_render(paths, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault);
+	(void)!render(paths, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault);
 	text_release(&out);
 	template_free(&value);
 	template_free(&paths);

@@ -14,11 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	if (length == 0)
 		return 0;
-	template = template_compile((const char *)bytes + 1, length - 1, (enum template_slot)(bytes[0] % 5), &fault);
+	template = template_compile((const char *)bytes + 1, length - 1, &(struct template_options){.slot = (enum template_slot)(bytes[0] % 5), .is_marketing = true}, &fault);
 	if (template == NULL)
 		return 0;
 	text_init(&out, 4096);
-	(void)!template_render(template, &data, (enum template_undefined)(bytes[0] / 5 % 2), &out, &fault);
+	(void)!render(template, (enum template_undefined)(bytes[0] / 5 % 2), &data, &out, &fault);
 	text_release(&out);
 	template_free(&template);
 	return 0;

@@ -114,6 +114,7 @@ class LoadEngine(Engine):
     self.stack.psql("vacuum (analyze) delivery.delivery; vacuum delivery.tally; checkpoint")
     transactions = self._transactions()
     with self.programs_running(workers, latency_ms, env):
+      self.wait_checked()
       before, started_ms = self._cpu(), self._start(campaign)
       self._wait_until_done(campaign, recipients)
       after = self._cpu()
@@ -210,6 +211,7 @@ class LoadEngine(Engine):
     """One recipient behind a crowd, then the crowd cancelled: seconds until the one is sent, ms until silence."""
     large, small = self.add_load("in_app", crowd), self.add_load("in_app", 1)
     with self.programs_running(workers):
+      self.wait_checked()
       self._start(large)
       wait_until(lambda: self._is_planned(large), 600, "the crowd to be planned", 0.5)
       started_ms = self._start(small)

@@ -136,6 +136,11 @@ class Engine:
     for program in self.programs():
       wait_until(program.ready, PATIENCE_S, f"{program.name} to be ready: {program.get('/readyz')}", 0.1)
 
+  def wait_checked(self):
+    """Waits until the workers have looked at all texts."""
+    wait_until(lambda: self.stack.value("select count(*) from marketing.template_version where not is_current") == "0",
+               PATIENCE_S, "all texts to be checked", 0.05)
+
   # --- people and campaigns ---
 
   def add_contacts(self, count, first=1, topic=True, addresses=True):

@@ -36,7 +36,7 @@ from delivery.delivery d
 join delivery.run_step rs using (run_step_id)
 join delivery.campaign_run r using (campaign_run_id)
 join marketing.campaign c using (campaign_id)
-join delivery.lane using (lane_id)
+join delivery.lane la on la.lane_id = coalesce(d.lane_id, rs.lane_id)
 join delivery.provider_account using (provider_account_id)
 join delivery.provider p using (driver)
 left join (

@@ -38,41 +38,55 @@ static const struct row rows[] = {
 	 "not a JSON object"},
 };
 
-static struct template *compile(const char *source, enum template_slot slot)
+static struct message_template *compile(const struct row *row)
 {
-	struct template_fault fault;
-	struct template *template = template_compile(source, strlen(source), slot, &fault);
+	const char *sources[MESSAGE_PARTS] = {row->subject, row->body_text, row->body_html};
+	struct message_sources all;
+	struct named_texts *partials = named_texts_read("{\"footer\": \"Yours, {{ campaign.name }}\"}");
+	struct message_template *template;
 
-	assert_non_null(template);
+	for (int part = 0; part < MESSAGE_PARTS; part++) {
+		all.bytes[part] = sources[part];
+		all.length[part] = strlen(sources[part]);
+	}
+	template = message_template_compile(CHANNEL_EMAIL, &all, partials);
+	assert_null(template->problem);
+	named_texts_free(&partials);
 	return template;
 }
 
 static void check(const struct row *row, struct delivery_pool *pool)
 {
-	struct step step = {.on_undefined = row->on_undefined, .campaign_name = (char[]){"Spring & co"}};
+	struct message_template *template = compile(row);
+	struct step step = {.template = template,
+			    .on_undefined = row->on_undefined,
+			    .campaign_name = (char[]){"Spring & co"},
+			    .token_defaults = named_texts_read("{\"contact.first_name\": \"friend\", \"x\": 7}")};
 	struct delivery *delivery = delivery_take(pool);
+	struct template_context *context = template_context_new();
 	struct text document, all;
 	char explanation[500] = "";
 
 	text_init(&document, 10000);
 	text_init(&all, 10000);
-	step.subject = compile(row->subject, TEMPLATE_SLOT_HEADER);
-	step.body_text = compile(row->body_text, TEMPLATE_SLOT_PLAIN);
-	step.body_html = compile(row->body_html, TEMPLATE_SLOT_HTML);
 	delivery->step = &step;
-	delivery->facts =
-		(struct delivery_facts){.first_name = row->first_name, .profile = row->profile, .data = row->data};
-	assert_int_equal(personalize(delivery, &document, explanation, sizeof(explanation)), row->result);
+	delivery->facts = (struct delivery_facts){.first_name = row->first_name,
+						  .profile = row->profile,
+						  .data = row->data,
+						  .contact_id = 42,
+						  .time_zone = "Asia/Kathmandu",
+						  .planned_at_ms = 1790000000000}; /* 2026-09-21 14:13:20 UTC */
+	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), row->result);
 	text_addf(&all, "%s|%s|%s", text_string(&delivery->subject), text_string(&delivery->body_text),
 		  text_string(&delivery->body_html));
 	if (row->result == PERSONALIZE_OK)
 		assert_string_equal(text_string(&all), row->expected);
 	else
 		assert_non_null(strstr(explanation, row->expected));
-	template_free(&step.subject);
-	template_free(&step.body_text);
-	template_free(&step.body_html);
+	message_template_free(&template);
+	named_texts_free(&step.token_defaults);
 	text_release(&document);
+	template_context_free(&context);
 	text_release(&all);
 	delivery_release(pool, delivery);
 }
@@ -94,15 +108,18 @@ static void test_a_broken_template_says_so(void **state)
 	struct step step = {.campaign_name = (char[]){""}, .problem = (char[]){"subject, line 1, column 4: unclosed"}};
 	struct delivery_pool *pool = delivery_pool_new();
 	struct delivery *delivery = delivery_take(pool);
+	struct template_context *context = template_context_new();
 	struct text document;
 	char explanation[500] = "";
 
 	(void)state;
 	text_init(&document, 1000);
 	delivery->step = &step;
-	assert_int_equal(personalize(delivery, &document, explanation, sizeof(explanation)), PERSONALIZE_FAILED);
+	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)),
+			 PERSONALIZE_FAILED);
 	assert_string_equal(explanation, step.problem);
 	text_release(&document);
+	template_context_free(&context);
 	delivery_release(pool, delivery);
 	delivery_pool_free(&pool);
 }

@@ -89,11 +89,13 @@ static void test_renders(void **state)
 		const struct render_row *row = &renders[i];
 		struct template_data data = data_of(row->data);
 		struct template_fault fault = {0};
-		struct template *template = template_compile(row->source, strlen(row->source), row->slot, &fault);
+		struct template *template =
+			template_compile(row->source, strlen(row->source),
+					 &(struct template_options){.slot = row->slot, .is_marketing = true}, &fault);
 		struct text out;
 
 		text_init(&out, 1000);
-		if (template == NULL || !template_render(template, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault))
+		if (template == NULL || !render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault))
 			fail_msg("%s: %s", row->when, fault.text);
 		if (strcmp(text_string(&out), row->result) != 0)
 			fail_msg("%s: \"%s\" instead of \"%s\"", row->when, text_string(&out), row->result);
@@ -141,8 +143,9 @@ static void test_syntax_faults_name_the_place_and_the_cure(void **state)
 	for (size_t i = 0; i < ARRAY_LENGTH(syntax); i++) {
 		const struct fault_row *row = &syntax[i];
 		struct template_fault fault = {0};
-		struct template *template =
-			template_compile(row->source, strlen(row->source), TEMPLATE_SLOT_PLAIN, &fault);
+		struct template *template = template_compile(
+			row->source, strlen(row->source),
+			&(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 
 		if (template != NULL)
 			fail_msg("%s: compiles", row->when);
@@ -208,7 +211,8 @@ static const char *const broken[] = {
 static void test_what_is_not_json_is_a_fault_of_the_data(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("x{{ a }}", 8, TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *template = template_compile(
+		"x{{ a }}", 8, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 	struct text out;
 
 	(void)state;
@@ -222,7 +226,7 @@ static void test_what_is_not_json_is_a_fault_of_the_data(void **state)
 
 		assert_non_null(copy);
 		memcpy(copy, broken[i], length);
-		if (template_render(template, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault))
+		if (render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault))
 			fail_msg("taken for JSON: %s", broken[i]);
 		assert_int_equal(fault.kind, TEMPLATE_FAULT_DATA);
 		assert_string_equal(text_string(&out), "before");
@@ -235,7 +239,8 @@ static void test_what_is_not_json_is_a_fault_of_the_data(void **state)
 static void test_depth_is_bounded(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("{{ a }}", 7, TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *template = template_compile(
+		"{{ a }}", 7, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 	char json[1000] = "{\"a\":";
 	struct template_data data = {.json = json, .length = 805};
 	struct text out;
@@ -246,11 +251,11 @@ static void test_depth_is_bounded(void **state)
 	memset(json + 405, ']', 400);
 	json[805] = '}';
 	data.length = 806;
-	assert_false(template_render(template, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault));
+	assert_false(render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault));
 	assert_non_null(strstr(fault.text, "nested too deep"));
 	memset(json + 5, ' ', 300);
 	memset(json + 505, ' ', 300);
-	assert_true(template_render(template, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault));
+	assert_true(render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault));
 	assert_int_equal(out.length, 200);
 	text_release(&out);
 	template_free(&template);
@@ -260,20 +265,22 @@ static void test_skip_names_the_path_and_the_line(void **state)
 {
 	const char *source = "a\nb {{ contact.first_name }}";
 	struct template_fault fault = {0};
-	struct template *template = template_compile(source, strlen(source), TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *template =
+		template_compile(source, strlen(source),
+				 &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 	struct template_data data = data_of("{\"contact\": {\"first_name\": null}}");
 	struct text out;
 
 	(void)state;
 	text_init(&out, 100);
 	text_add(&out, "kept");
-	assert_false(template_render(template, &data, TEMPLATE_UNDEFINED_SKIP, &out, &fault));
+	assert_false(render(template, TEMPLATE_UNDEFINED_SKIP, &data, &out, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_UNDEFINED);
 	assert_int_equal(fault.line, 2);
 	assert_non_null(strstr(fault.text, "contact.first_name (line 2)"));
 	assert_string_equal(text_string(&out), "kept");
 	data = data_of("{\"contact\": {\"first_name\": \"\"}}");
-	assert_true(template_render(template, &data, TEMPLATE_UNDEFINED_SKIP, &out, &fault));
+	assert_true(render(template, TEMPLATE_UNDEFINED_SKIP, &data, &out, &fault));
 	text_release(&out);
 	template_free(&template);
 }
@@ -282,13 +289,15 @@ static void test_a_default_satisfies_skip(void **state)
 {
 	const char *source = "{{ a | default: 'x' }}";
 	struct template_fault fault = {0};
-	struct template *template = template_compile(source, strlen(source), TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *template =
+		template_compile(source, strlen(source),
+				 &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 	struct template_data data = data_of("{}");
 	struct text out;
 
 	(void)state;
 	text_init(&out, 100);
-	assert_true(template_render(template, &data, TEMPLATE_UNDEFINED_SKIP, &out, &fault));
+	assert_true(render(template, TEMPLATE_UNDEFINED_SKIP, &data, &out, &fault));
 	assert_string_equal(text_string(&out), "x");
 	text_release(&out);
 	template_free(&template);
@@ -297,13 +306,15 @@ static void test_a_default_satisfies_skip(void **state)
 static void test_too_long_output_leaves_nothing_behind(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("12345{{ a }}", 12, TEMPLATE_SLOT_PLAIN, &fault);
+	struct template *template =
+		template_compile("12345{{ a }}", 12,
+				 &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
 	struct template_data data = data_of("{\"a\": \"6789\"}");
 	struct text out;
 
 	(void)state;
 	text_init(&out, 8);
-	assert_false(template_render(template, &data, TEMPLATE_UNDEFINED_BLANK, &out, &fault));
+	assert_false(render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	assert_int_equal(out.length, 0);
 	assert_true(text_ok(&out));
@@ -320,16 +331,20 @@ static void test_sizes_are_bounded(void **state)
 	(void)state;
 	assert_non_null(source);
 	memset(source, 'x', TEMPLATE_SOURCE_MAX + 1);
-	assert_null(template_compile(source, TEMPLATE_SOURCE_MAX + 1, TEMPLATE_SLOT_PLAIN, &fault));
+	assert_null(template_compile(source, TEMPLATE_SOURCE_MAX + 1,
+				     &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true},
+				     &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	for (int i = 0; i < 600; i++)
 		length += (size_t)snprintf(source + length, 20, "{{ name%d }}", i);
-	assert_null(template_compile(source, length, TEMPLATE_SLOT_PLAIN, &fault));
+	assert_null(template_compile(
+		source, length, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	length = 0;
 	for (int i = 0; i < 30000; i++)
 		length += (size_t)snprintf(source + length, 20, "{{ name }} ");
-	assert_null(template_compile(source, length, TEMPLATE_SLOT_PLAIN, &fault));
+	assert_null(template_compile(
+		source, length, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	free(source);
 }

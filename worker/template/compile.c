@@ -409,7 +409,7 @@ static bool compile_source(struct compiler *compiler)
 	return true;
 }
 
-struct template *template_compile(const char *source, size_t length, enum template_slot slot,
+struct template *template_compile(const char *source, size_t length, const struct template_options *options,
 				  struct template_fault *fault)
 {
 	struct compiler compiler = {
@@ -420,7 +420,7 @@ struct template *template_compile(const char *source, size_t length, enum templa
 		return NULL;
 	}
 	compiler.template = memory_new(sizeof(*compiler.template));
-	compiler.template->slot = slot;
+	compiler.template->slot = options->slot;
 	/* Names, defaults and paths lie beside the text; an escaped default grows to six times its length at most. */
 	text_init(&compiler.template->bytes, 16 + (size_t)8 * TEMPLATE_SOURCE_MAX);
 	new_node(&compiler, TEMPLATE_NOTHING);
