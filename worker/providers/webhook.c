@@ -5,70 +5,33 @@
 #include "shared/digest.h"
 #include "shared/memory.h"
 #include "worker/providers/drivers.h"
+#include "worker/providers/http_account.h"
 #include "worker/providers/words.h"
 
 #define SECRET_BYTES_MIN 16 /* Standard Webhooks advises 24 to 64 */
 #define SECRET_BYTES_MAX 256
-#define URL_MAX          2000
 #define KEY_MAX          256
 
 struct provider_account {
-	struct provider_transport transport;
-	char *url, *secret;
+	struct http_account http;
+	char *secret;
 	struct digest_hmac *hmac;
 };
 
-static const char settings_help[] = "url         where messages are posted to, https://...\n"
-				    "secret      env:NAME or file:/path of the signing secret, whsec_...\n"
-				    "plain_http  false; true allows http:// and addresses of this machine\n"
-				    "timeout_ms  15000; from connecting to the last byte of the answer\n";
+static const char settings_help[] =
+	"url         where messages are posted to, https://...\n"
+	"secret      env:NAME or file:/path of the signing secret, whsec_...\n" HTTP_ACCOUNT_HELP;
+
+static const struct http_account_defaults defaults = {"url", NULL, 15000};
 
 static void webhook_release(struct provider_account *account)
 {
 	if (account == NULL)
 		return;
 	digest_hmac_free(&account->hmac);
-	free(account->url);
-	if (account->secret != NULL)
-		explicit_bzero(account->secret, strlen(account->secret));
-	free(account->secret);
+	http_account_release(&account->http);
+	http_secret_free(&account->secret);
 	free(account);
-}
-
-static bool read_settings(struct provider_account *account, const json_t *settings, struct error *err)
-{
-	const json_t *plain = json_object_get(settings, "plain_http");
-	struct provider_transport *transport = &account->transport;
-
-	if (plain != NULL && !json_is_boolean(plain))
-		return error_set(err, ERROR_INVALID, "plain_http is true or false.");
-	transport->plain_allowed = json_is_true(plain);
-	return provider_setting_text(settings, "url", false, NULL, &account->url, err) &&
-	       provider_setting_text(settings, "secret", true, NULL, &account->secret, err) &&
-	       provider_setting_number(settings, "timeout_ms", 15000, 100, 60000, &transport->timeout_ms, err);
-}
-
-/* The value is not quoted: a URL may hold a key. */
-static bool check_url(const struct provider_account *account, struct error *err)
-{
-	const char *url = account->url, *host = strstr(url, "://");
-	bool https = strncmp(url, "https://", 8) == 0, http = strncmp(url, "http://", 7) == 0;
-
-	if (!https && !http)
-		return error_set(err, ERROR_INVALID, "url begins with https://.");
-	if (http && !account->transport.plain_allowed)
-		return error_set(err, ERROR_INVALID,
-				 "url begins with http://: use https://, or set plain_http to true "
-				 "for an endpoint in your own network.");
-	host += 3;
-	if (strlen(url) > URL_MAX || strchr(url, '#') != NULL || strcspn(host, "/?") == 0)
-		return error_set(err, ERROR_INVALID, "url needs a host and at most %d bytes, without #.", URL_MAX);
-	if (memchr(host, '@', strcspn(host, "/?")) != NULL)
-		return error_set(err, ERROR_INVALID, "url must not hold a user or password.");
-	for (const char *at = url; *at != '\0'; at++)
-		if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7F)
-			return error_set(err, ERROR_INVALID, "url holds a blank or a character that is not ASCII.");
-	return true;
 }
 
 static bool prepare_secret(struct provider_account *account, struct error *err)
@@ -94,12 +57,11 @@ static bool prepare_secret(struct provider_account *account, struct error *err)
 static struct provider_account *webhook_configure(const json_t *settings, struct error *err)
 {
 	struct provider_account *account = memory_new(sizeof(*account));
-	struct provider_transport *transport = &account->transport;
 
-	if (read_settings(account, settings, err) && check_url(account, err) && prepare_secret(account, err)) {
-		transport->connect_timeout_ms = transport->timeout_ms < 5000 ? transport->timeout_ms : 5000;
+	if (http_account_configure(&account->http, settings, &defaults, err) &&
+	    provider_setting_text(settings, "secret", true, NULL, &account->secret, err) &&
+	    prepare_secret(account, err))
 		return account;
-	}
 	webhook_release(account);
 	return NULL;
 }
@@ -195,65 +157,44 @@ static bool webhook_build(struct provider_account *account, const struct provide
 	if (!check_message(message, err))
 		return false;
 	request->protocol = PROVIDER_HTTP;
-	text_add(&request->url, account->url);
+	text_add(&request->url, account->http.url);
 	add_body(&request->body, message);
-	if (!text_ok(&request->body)) {
-		provider_request_clear(request);
-		return error_set(err, ERROR_INVALID, "The message is larger than %d bytes.", PROVIDER_BODY_MAX);
-	}
+	if (!http_request_fits(request, err))
+		return false;
 	if (add_headers(account, message, request, err))
 		return true;
 	provider_request_clear(request);
 	return false;
 }
 
-struct rule {
-	int lowest, highest;
-	enum outcome_class class;
-	const char *words;
+/* What Standard Webhooks says of statuses. The key lets a message be sent again without harm, so that a gateway's word
+ * is no doubt here. */
+static const struct http_rule rules[] = {
+	{NULL, 300, 399, OUTCOME_BAD_PAYLOAD, "a redirect: put the new address into the account's url"},
+	{NULL, 401, 401, OUTCOME_BAD_CREDENTIALS, "it does not accept our signature"},
+	{NULL, 403, 403, OUTCOME_BAD_CREDENTIALS, "it does not accept our signature"},
+	{NULL, 404, 404, OUTCOME_BAD_PAYLOAD, "check the account's url"},
+	{NULL, 410, 410, OUTCOME_BAD_CREDENTIALS, "it wants no more messages"},
+	{NULL, 425, 425, OUTCOME_TRANSIENT, "too early"},
+	{NULL, 502, 502, OUTCOME_THROTTLED, "it cannot keep up"},
+	{NULL, 504, 504, OUTCOME_THROTTLED, "it cannot keep up"},
 };
 
-/* The first that holds. The answer's body is never kept: it may repeat what we sent. */
-static const struct rule rules[] = {
-	{200, 299, OUTCOME_ACCEPTED, ": it has taken the message."},
-	{300, 399, OUTCOME_BAD_PAYLOAD, ", a redirect: put the new address into the account's url."},
-	{401, 401, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
-	{403, 403, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
-	{404, 404, OUTCOME_BAD_PAYLOAD, " Not Found: check the account's url."},
-	{408, 408, OUTCOME_TRANSIENT, ": it did not get the message in time."},
-	{410, 410, OUTCOME_BAD_CREDENTIALS, " Gone: it wants no more messages."},
-	{413, 413, OUTCOME_BAD_PAYLOAD, ": the message is too large for it."},
-	{425, 425, OUTCOME_TRANSIENT, ": too early."},
-	{429, 429, OUTCOME_THROTTLED, ": we are too fast for it."},
-	{502, 502, OUTCOME_THROTTLED, ": it cannot keep up."},
-	{504, 504, OUTCOME_THROTTLED, ": it cannot keep up."},
-	{400, 499, OUTCOME_BAD_PAYLOAD, ": it does not want this message."},
-	{500, 599, OUTCOME_TRANSIENT, ": it failed for now."},
-};
-
+/* The answer's body is never kept: it may repeat what we sent. */
 static void webhook_read(struct provider_account *account, const struct provider_answer *answer,
 			 struct outcome *outcome)
 {
-	char code[16];
+	const struct http_finding finding = {
+		.vendor = "The endpoint", .rules = rules, .rule_count = ARRAY_LENGTH(rules)};
 
 	(void)account;
-	if (words_without_answer(answer, outcome))
-		return;
-	(void)snprintf(code, sizeof(code), "%d", answer->status);
-	for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
-		if (answer->status < rules[i].lowest || answer->status > rules[i].highest)
-			continue;
-		outcome_set(outcome, rules[i].class, code, "The endpoint answered %s%s", code, rules[i].words);
-		if (rules[i].class == OUTCOME_THROTTLED || rules[i].class == OUTCOME_TRANSIENT)
-			outcome->retry_after_ms = provider_retry_after_ms(answer->retry_after, answer->wall_ms);
-		return;
-	}
-	outcome_set(outcome, OUTCOME_UNCERTAIN, code, "The endpoint answered %s, which is no HTTP answer.", code);
+	if (!words_without_answer(answer, outcome))
+		http_outcome(answer, &finding, outcome);
 }
 
 static const struct provider_transport *webhook_transport(const struct provider_account *account)
 {
-	return &account->transport;
+	return &account->http.transport;
 }
 
 const struct provider_driver webhook_driver = {
