@@ -1,0 +1,240 @@
+/* Twilio Messages (https://www.twilio.com/docs/messaging/api/message-resource).
+ *
+ * There is nothing to put our own id into, so the address for status callbacks, which is given with each message, carries
+ * it: its query has delivery=<id>, and Twilio signs the whole of it. No idempotency key exists. A 429 has done nothing;
+ * after a 500 "it is possible for a customer to receive multiple messages" (https://www.twilio.com/docs/errors/20500), so
+ * that one is uncertain, while 503 asks to be tried again (https://www.twilio.com/docs/errors/20503).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/memory.h"
+#include "worker/providers/drivers.h"
+#include "worker/providers/http_account.h"
+#include "worker/providers/words.h"
+
+#define BODY_CHARACTERS_MAX  1600
+#define VALIDITY_SECONDS_MAX 36000
+#define FROM_MAX             20
+#define NUMBER_DIGITS_MIN    7
+#define NUMBER_DIGITS_MAX    15 /* E.164 */
+
+struct provider_account {
+	struct http_account http;
+	char *account_sid, *auth_token, *from, *messaging_service_sid;
+};
+
+static const char settings_help[] =
+	"account_sid AC and 32 hexadecimal digits\n"
+	"auth_token  env:NAME or file:/path; callbacks are signed with it, too\n"
+	"from        a number like +37120000000, a short code or a sender's name; or else\n"
+	"messaging_service_sid  MG and 32 hexadecimal digits: the service chooses the sender\n"
+	"base_url    https://api.twilio.com\n" HTTP_ACCOUNT_HELP;
+
+static const struct http_account_defaults defaults = {"base_url", "https://api.twilio.com", 30000};
+
+static void twilio_release(struct provider_account *account)
+{
+	if (account == NULL)
+		return;
+	http_account_release(&account->http);
+	free(account->account_sid);
+	http_secret_free(&account->auth_token);
+	free(account->from);
+	free(account->messaging_service_sid);
+	free(account);
+}
+
+/* Two letters and 32 hexadecimal digits. */
+static bool is_sid(const char *text, const char *kind)
+{
+	return strlen(text) == 34 && strncmp(text, kind, 2) == 0 && strspn(text + 2, "0123456789abcdefABCDEF") == 32;
+}
+
+static bool check_settings(const struct provider_account *account, struct error *err)
+{
+	bool has_from = account->from[0] != '\0', has_service = account->messaging_service_sid[0] != '\0';
+
+	if (!is_sid(account->account_sid, "AC"))
+		return error_set(err, ERROR_INVALID, "account_sid is AC and 32 hexadecimal digits.");
+	if (account->auth_token[0] == '\0')
+		return error_set(err, ERROR_INVALID, "auth_token is empty.");
+	if (has_from == has_service)
+		return error_set(err, ERROR_INVALID, "Give one of from and messaging_service_sid, not both.");
+	if (has_service && !is_sid(account->messaging_service_sid, "MG"))
+		return error_set(err, ERROR_INVALID, "messaging_service_sid is MG and 32 hexadecimal digits.");
+	if (strlen(account->from) > FROM_MAX)
+		return error_set(err, ERROR_INVALID, "from has more than %d bytes.", FROM_MAX);
+	return true;
+}
+
+static struct provider_account *twilio_configure(const json_t *settings, struct error *err)
+{
+	struct provider_account *account = memory_new(sizeof(*account));
+
+	if (provider_setting_text(settings, "account_sid", false, NULL, &account->account_sid, err) &&
+	    provider_setting_text(settings, "auth_token", true, NULL, &account->auth_token, err) &&
+	    provider_setting_text(settings, "from", false, "", &account->from, err) &&
+	    provider_setting_text(settings, "messaging_service_sid", false, "", &account->messaging_service_sid, err) &&
+	    check_settings(account, err) && http_account_configure(&account->http, settings, &defaults, err))
+		return account;
+	twilio_release(account);
+	return NULL;
+}
+
+/* + and 7 to 15 digits, the first of them not 0. */
+static bool is_number(struct slice address)
+{
+	if (address.length < NUMBER_DIGITS_MIN + 1 || address.length > NUMBER_DIGITS_MAX + 1 ||
+	    address.bytes[0] != '+' || address.bytes[1] == '0')
+		return false;
+	for (size_t i = 1; i < address.length; i++)
+		if (address.bytes[i] < '0' || address.bytes[i] > '9')
+			return false;
+	return true;
+}
+
+static size_t count_characters(struct slice text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.length; i++)
+		count += ((unsigned char)text.bytes[i] & 0xC0) != 0x80;
+	return count;
+}
+
+static bool check_message(const struct provider_message *message, struct error *err)
+{
+	if (!is_number(message->address))
+		return error_set(err, ERROR_REFUSED,
+				 "The address is not a telephone number in its international form, "
+				 "+ and %d to %d digits.",
+				 NUMBER_DIGITS_MIN, NUMBER_DIGITS_MAX);
+	if (message->body_text.length == 0)
+		return error_set(err, ERROR_INVALID, "The message has no text.");
+	if (count_characters(message->body_text) > BODY_CHARACTERS_MAX)
+		return error_set(err, ERROR_INVALID, "The text has more than %d characters.", BODY_CHARACTERS_MAX);
+	return true;
+}
+
+static void add_field(struct text *out, const char *name, struct slice value)
+{
+	text_addf(out, "%s%s=", out->length > 0 ? "&" : "", name);
+	text_add_url(out, value.bytes, value.length);
+}
+
+static struct slice slice_of(const char *text)
+{
+	return (struct slice){.bytes = text, .length = strlen(text)};
+}
+
+static void add_validity(struct text *out, const struct provider_message *message)
+{
+	int64_t seconds = (message->expires_at_ms - message->now_ms) / 1000;
+
+	if (message->expires_at_ms == 0)
+		return;
+	if (seconds > VALIDITY_SECONDS_MAX)
+		seconds = VALIDITY_SECONDS_MAX;
+	text_add(out, "&ValidityPeriod=");
+	text_add_int64(out, seconds < 1 ? 1 : seconds);
+}
+
+static bool twilio_build(struct provider_account *account, const struct provider_message *message,
+			 struct provider_request *request, struct error *err)
+{
+	struct text *body = &request->body;
+	bool has_from = account->from[0] != '\0';
+
+	provider_request_clear(request);
+	if (!check_message(message, err))
+		return false;
+	request->protocol = PROVIDER_HTTP;
+	text_addf(&request->url, "%s/2010-04-01/Accounts/%s/Messages.json", account->http.url, account->account_sid);
+	add_field(body, "To", message->address);
+	add_field(body, has_from ? "From" : "MessagingServiceSid",
+		  slice_of(has_from ? account->from : account->messaging_service_sid));
+	add_field(body, "Body", message->body_text);
+	if (message->callback_url != NULL)
+		add_field(body, "StatusCallback", slice_of(message->callback_url));
+	add_validity(body, message);
+	return http_add_basic(request, account->account_sid, account->auth_token, err) &&
+	       provider_request_header(request, "Content-Type", "application/x-www-form-urlencoded", 33, err) &&
+	       http_request_fits(request, err);
+}
+
+/* Their numbers (https://www.twilio.com/docs/api/errors). A sender that they do not accept would be refused for every
+ * message: that waits for a person. */
+static const struct http_rule errors[] = {
+	{"20003", 0, 0, OUTCOME_BAD_CREDENTIALS, "it does not accept account_sid and auth_token"},
+	{"20404", 0, 0, OUTCOME_BAD_CREDENTIALS, "it does not know the account_sid"},
+	{"20429", 0, 0, OUTCOME_THROTTLED, "we are too fast for it"},
+	{"20500", 0, 0, OUTCOME_UNCERTAIN, "it failed and may have sent the message all the same"},
+	{"20503", 0, 0, OUTCOME_TRANSIENT, "it failed for now"},
+	{"21211", 0, 0, OUTCOME_BAD_ADDRESS, "it is no telephone number"},
+	{"21212", 0, 0, OUTCOME_BAD_CREDENTIALS, "it does not accept the account's from"},
+	{"21408", 0, 0, OUTCOME_BAD_PAYLOAD, "the account may not send to that country"},
+	{"21602", 0, 0, OUTCOME_BAD_PAYLOAD, "the message has no text"},
+	{"21606", 0, 0, OUTCOME_BAD_CREDENTIALS, "the account's from cannot send messages"},
+	{"21610", 0, 0, OUTCOME_BAD_PAYLOAD, "the recipient has answered STOP"},
+	{"21611", 0, 0, OUTCOME_THROTTLED, "the sender's queue is full"},
+	{"21612", 0, 0, OUTCOME_BAD_PAYLOAD, "there is no way from this sender to that number"},
+	{"21614", 0, 0, OUTCOME_BAD_ADDRESS, "it is no mobile number"},
+	{"21617", 0, 0, OUTCOME_BAD_PAYLOAD, "the text is too long"},
+	{"21730", 0, 0, OUTCOME_TRANSIENT, "it is being maintained"},
+	{NULL, 404, 404, OUTCOME_BAD_CREDENTIALS, "check the account's base_url and account_sid"},
+	{NULL, 500, 500, OUTCOME_UNCERTAIN, "it failed and may have sent the message all the same"},
+};
+
+/* "code" is a number in the answer. "" when there is none. */
+static void copy_code(const json_t *body, char code[24])
+{
+	const json_t *number = json_object_get(body, "code");
+
+	code[0] = '\0';
+	if (json_is_integer(number))
+		(void)snprintf(code, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+}
+
+static void twilio_read(struct provider_account *account, const struct provider_answer *answer, struct outcome *outcome)
+{
+	struct http_finding finding = {.vendor = "Twilio", .rules = errors, .rule_count = ARRAY_LENGTH(errors)};
+	const char *words, *sid;
+	char code[24];
+	json_t *body;
+
+	(void)account;
+	if (words_without_answer(answer, outcome))
+		return;
+	body = http_answer_json(answer);
+	sid = json_string_value(json_object_get(body, "sid"));
+	words = json_string_value(json_object_get(body, "message"));
+	copy_code(body, code);
+	/* In a 201 these are the message's own fields, not those of an error. */
+	if (answer->status / 100 != 2) {
+		finding.name = code;
+		finding.words = slice_of(words != NULL ? words : "");
+	}
+	http_outcome(answer, &finding, outcome);
+	outcome->opted_out = strcmp(outcome->code, "21610") == 0;
+	if (outcome->class == OUTCOME_ACCEPTED && sid != NULL && strlen(sid) < sizeof(outcome->provider_message_id))
+		(void)snprintf(outcome->provider_message_id, sizeof(outcome->provider_message_id), "%s", sid);
+	json_decref(body);
+}
+
+static const struct provider_transport *twilio_transport(const struct provider_account *account)
+{
+	return &account->http.transport;
+}
+
+const struct provider_driver twilio_driver = {
+	.name = "twilio",
+	.channels = 1u << CHANNEL_SMS,
+	.keyed = false,
+	.settings_help = settings_help,
+	.configure = twilio_configure,
+	.release = twilio_release,
+	.build = twilio_build,
+	.read = twilio_read,
+	.transport = twilio_transport,
+};
