@@ -8,11 +8,6 @@
 #define NAME_MAX_BYTES  200
 #define UNSUBSCRIBE_MAX 900 /* the header's line may have MIME_LINE_MAX */
 
-static struct slice slice_of(const char *text)
-{
-	return (struct slice){.bytes = text, .length = strlen(text)};
-}
-
 bool email_sender_configure(struct email_sender *sender, const json_t *settings, struct error *err)
 {
 	const char *fault;
@@ -20,7 +15,7 @@ bool email_sender_configure(struct email_sender *sender, const json_t *settings,
 	if (!provider_setting_text(settings, "from_email", false, NULL, &sender->address, err) ||
 	    !provider_setting_text(settings, "from_name", false, "", &sender->name, err))
 		return false;
-	fault = mime_address_fault(slice_of(sender->address));
+	fault = mime_address_fault(provider_slice(sender->address));
 	if (fault != NULL)
 		return error_set(err, ERROR_INVALID, "from_email: %s", fault);
 	if (strlen(sender->name) > NAME_MAX_BYTES)

@@ -2,13 +2,20 @@
  *
  * The key goes in the body. A 200 is not a success yet: it lists each recipient with a status of its own, and a refused
  * one may have no id. What they call "queued" they have taken and send by themselves. No idempotency key exists.
+ *
+ * Callbacks are a form whose one field holds a JSON array of up to 1000 events; the signature covers the webhook's URL exactly as it
+ * was configured there and the decoded field (https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/).
+ * When a webhook is set up they try its URL with an unsigned HEAD.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/memory.h"
+#include "shared/signature.h"
+#include "worker/providers/callback_fields.h"
 #include "worker/providers/drivers.h"
 #include "worker/providers/email_sender.h"
+#include "worker/providers/form.h"
 #include "worker/providers/http_account.h"
 #include "worker/providers/words.h"
 
@@ -55,11 +62,6 @@ static void add_string(struct text *out, const char *name, struct slice value)
 	text_add_json_string(out, value.bytes, value.length);
 }
 
-static struct slice slice_of(const char *text)
-{
-	return (struct slice){.bytes = text, .length = strlen(text)};
-}
-
 /* metadata comes back with every callback; its value is a text because JSON's numbers end at 2^53. We count opens and
  * clicks ourselves, so their own counting is off. */
 static void add_message(struct text *out, const struct email_sender *sender, const struct provider_message *message)
@@ -67,7 +69,7 @@ static void add_message(struct text *out, const struct email_sender *sender, con
 	text_add(out, "{\"from_email\":");
 	text_add_json_string(out, sender->address, strlen(sender->address));
 	if (sender->name[0] != '\0')
-		add_string(out, "from_name", slice_of(sender->name));
+		add_string(out, "from_name", provider_slice(sender->name));
 	text_add(out, ",\"to\":[{\"email\":");
 	text_add_json_string(out, message->address.bytes, message->address.length);
 	text_add(out, ",\"type\":\"to\"}]");
@@ -123,7 +125,7 @@ static void read_error(const struct provider_answer *answer, const json_t *body,
 		.rules = errors,
 		.rule_count = ARRAY_LENGTH(errors),
 		.name = json_string_value(json_object_get(body, "name")),
-		.words = slice_of(words != NULL ? words : ""),
+		.words = provider_slice(words != NULL ? words : ""),
 	};
 
 	http_outcome(answer, &finding, outcome);
@@ -205,6 +207,136 @@ static const struct provider_transport *mandrill_transport(const struct provider
 	return &account->http.transport;
 }
 
+#define EVENT_KEY_MAX 200
+
+static bool mandrill_verify(struct provider_account *account, const struct provider_callback *callback,
+			    struct error *err)
+{
+	struct slice given = provider_header(callback->headers, "X-Mandrill-Signature");
+	uint8_t digest[SIGNATURE_SHA1_BYTES];
+	struct error malformed = {0};
+	struct form form;
+	struct text covered;
+
+	if (account->webhook_key[0] == '\0')
+		return error_set(err, ERROR_REFUSED,
+				 "The account has no webhook_key, so that nothing can be believed.");
+	if (given.length == 0)
+		return error_set(err, ERROR_REFUSED, "The callback is not signed.");
+	if (!form_parse(&form, callback->body, &malformed))
+		return error_set(err, ERROR_REFUSED, "The callback is no form that anybody could have signed.");
+	text_init(&covered, strlen(callback->url) + callback->body.length + 1);
+	text_add(&covered, callback->url);
+	form_add_sorted(&form, &covered);
+	signature_hmac_sha1(account->webhook_key, strlen(account->webhook_key), text_string(&covered), covered.length,
+			    digest);
+	form_release(&form);
+	text_release(&covered);
+	if (signature_is_base64_of(given.bytes, given.length, digest, sizeof(digest)))
+		return true;
+	return error_set(err, ERROR_REFUSED,
+			 "The callback's signature is not Mandrill's: check webhook_key and the URL.");
+}
+
+static const struct callback_word event_words[] = {
+	{"send", PROVIDER_EVENT_SENT},
+	{"deferral", PROVIDER_EVENT_DEFERRED},
+	{"delivered", PROVIDER_EVENT_DELIVERED},
+	{"hard_bounce", PROVIDER_EVENT_BOUNCED_HARD},
+	{"soft_bounce", PROVIDER_EVENT_BOUNCED_SOFT},
+	{"open", PROVIDER_EVENT_OPENED},
+	{"click", PROVIDER_EVENT_CLICKED},
+	{"spam", PROVIDER_EVENT_COMPLAINED},
+	{"unsub", PROVIDER_EVENT_UNSUBSCRIBED},
+	{"reject", PROVIDER_EVENT_FAILED},
+	{NULL, PROVIDER_EVENT_OTHER}, /* also the changes of their lists, and inbound mail */
+};
+
+/* An id is the message's, so that the event's own number is made of all that tells two events apart. */
+static void add_event_key(struct text *out, const json_t *item, struct slice id)
+{
+	struct slice word = callback_text(item, "event");
+
+	if (id.length == 0 || word.length == 0)
+		return;
+	text_add_bytes(out, id.bytes, id.length);
+	text_add_char(out, ':');
+	text_add_bytes(out, word.bytes, word.length);
+	text_add_char(out, ':');
+	text_add_int64(out, callback_seconds_ms(item, "ts", 0) / 1000);
+	if (!text_ok(out))
+		text_clear(out);
+}
+
+static struct provider_event read_event(const json_t *item, int64_t now_ms)
+{
+	const json_t *message = json_object_get(item, "msg"), *reject = json_object_get(item, "reject");
+	struct provider_event event = {
+		.kind = callback_kind(event_words, callback_text(item, "event")),
+		.delivery_id = callback_delivery_id(json_object_get(message, "metadata"), "delivery_id"),
+		.provider_message_id = callback_text(item, "_id"),
+		.address = callback_text(message, "email"),
+		.code = callback_text(message, "bounce_description"),
+		.words = callback_text(message, "diag"),
+		.link = callback_text(item, "url"),
+		.at_ms = callback_seconds_ms(item, "ts", now_ms),
+	};
+
+	if (event.provider_message_id.length == 0)
+		event.provider_message_id = callback_text(message, "_id");
+	if (event.code.length == 0)
+		event.code = callback_text(reject, "reason");
+	if (event.words.length == 0)
+		event.words = callback_text(reject, "detail");
+	if (event.kind != PROVIDER_EVENT_CLICKED)
+		event.link = (struct slice){NULL, 0};
+	return event;
+}
+
+static void hand_over(const json_t *item, int64_t now_ms,
+		      void (*add)(void *context, const struct provider_event *event), void *context)
+{
+	struct provider_event event = read_event(item, now_ms);
+	char words[CALLBACK_WORDS_MAX];
+	struct text key;
+
+	text_init(&key, EVENT_KEY_MAX);
+	add_event_key(&key, item, event.provider_message_id);
+	event.event_key = (struct slice){.bytes = text_string(&key), .length = key.length};
+	words_clean(event.words, words, sizeof(words));
+	event.words = provider_slice(words);
+	add(context, &event);
+	text_release(&key);
+}
+
+static bool mandrill_parse(struct provider_account *account, const struct provider_callback *callback,
+			   void (*add)(void *context, const struct provider_event *event), void *context,
+			   struct error *err)
+{
+	json_t *events = NULL;
+	const json_t *item;
+	struct form form;
+	size_t index;
+	bool parsed;
+
+	(void)account;
+	if (!form_parse(&form, callback->body, err))
+		return false;
+	parsed = callback_json(form_value(&form, "mandrill_events"), &events, err) &&
+		 (json_is_array(events) || error_set(err, ERROR_INVALID, "mandrill_events is not a list."));
+	if (parsed)
+		json_array_foreach(events, index, item) hand_over(item, callback->now_ms, add, context);
+	json_decref(events);
+	form_release(&form);
+	return parsed;
+}
+
+static const struct provider_callbacks mandrill_callbacks = {
+	.verify = mandrill_verify,
+	.parse = mandrill_parse,
+	.probes_unsigned = true,
+};
+
 const struct provider_driver mandrill_driver = {
 	.name = "mandrill",
 	.channels = 1u << CHANNEL_EMAIL,
@@ -215,4 +347,5 @@ const struct provider_driver mandrill_driver = {
 	.build = mandrill_build,
 	.read = mandrill_read,
 	.transport = mandrill_transport,
+	.callbacks = &mandrill_callbacks,
 };

@@ -56,11 +56,6 @@ static bool read_settings(struct provider_account *account, const json_t *settin
 	       provider_setting_number(settings, "timeout_ms", 30000, 100, 300000, &transport->timeout_ms, err);
 }
 
-static struct slice slice_of(const char *text)
-{
-	return (struct slice){.bytes = text, .length = strlen(text)};
-}
-
 static bool host_is_loopback(const char *host)
 {
 	return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
@@ -109,7 +104,8 @@ static bool prepare(struct provider_account *account, const json_t *settings, st
 	text_addf(&account->url, "%s://%s%s%s:%" PRId64, implicit ? "smtps" : "smtp", bracket, account->host,
 		  *bracket != '\0' ? "]" : "", port);
 	text_init(&account->from, 4096);
-	mime_add_mailbox(&account->from, slice_of(account->sender.name), slice_of(account->sender.address), 6);
+	mime_add_mailbox(&account->from, provider_slice(account->sender.name), provider_slice(account->sender.address),
+			 6);
 	transport->start_tls = strcmp(account->tls, "starttls") == 0;
 	transport->plain_allowed = strcmp(account->tls, "none") == 0;
 	transport->ca_file = account->ca_file[0] != '\0' ? account->ca_file : NULL;
@@ -134,7 +130,7 @@ static bool smtp_build(struct provider_account *account, const struct provider_m
 {
 	const struct mime_message mime = {
 		.from = {.bytes = text_string(&account->from), .length = account->from.length},
-		.from_domain = slice_of(strchr(account->sender.address, '@') + 1),
+		.from_domain = provider_slice(strchr(account->sender.address, '@') + 1),
 		.to = message->address,
 		.subject = message->subject,
 		.body_text = message->body_text,

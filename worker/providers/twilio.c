@@ -4,18 +4,28 @@
  * it: its query has delivery=<id>, and Twilio signs the whole of it. No idempotency key exists. A 429 has done nothing;
  * after a 500 "it is possible for a customer to receive multiple messages" (https://www.twilio.com/docs/errors/20500), so
  * that one is uncertain, while 503 asks to be tried again (https://www.twilio.com/docs/errors/20503).
+ *
+ * Callbacks are one form each: a message's status, or a message that somebody wrote to us. The signature covers the URL
+ * with its query, and the sorted fields (https://www.twilio.com/docs/usage/security). It holds no time: a callback that is sent again
+ * is known by its event key. What a status callback says happened when it came in.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/digest.h"
 #include "shared/memory.h"
+#include "shared/signature.h"
+#include "worker/providers/callback_fields.h"
 #include "worker/providers/drivers.h"
+#include "worker/providers/form.h"
 #include "worker/providers/http_account.h"
 #include "worker/providers/words.h"
 
 #define BODY_CHARACTERS_MAX  1600
 #define VALIDITY_SECONDS_MAX 36000
 #define FROM_MAX             20
+#define EVENT_KEY_MAX        200
+#define OPTED_OUT            "21610"
 #define NUMBER_DIGITS_MIN    7
 #define NUMBER_DIGITS_MAX    15 /* E.164 */
 
@@ -123,11 +133,6 @@ static void add_field(struct text *out, const char *name, struct slice value)
 	text_add_url(out, value.bytes, value.length);
 }
 
-static struct slice slice_of(const char *text)
-{
-	return (struct slice){.bytes = text, .length = strlen(text)};
-}
-
 static void add_validity(struct text *out, const struct provider_message *message)
 {
 	int64_t seconds = (message->expires_at_ms - message->now_ms) / 1000;
@@ -153,10 +158,10 @@ static bool twilio_build(struct provider_account *account, const struct provider
 	text_addf(&request->url, "%s/2010-04-01/Accounts/%s/Messages.json", account->http.url, account->account_sid);
 	add_field(body, "To", message->address);
 	add_field(body, has_from ? "From" : "MessagingServiceSid",
-		  slice_of(has_from ? account->from : account->messaging_service_sid));
+		  provider_slice(has_from ? account->from : account->messaging_service_sid));
 	add_field(body, "Body", message->body_text);
 	if (message->callback_url != NULL)
-		add_field(body, "StatusCallback", slice_of(message->callback_url));
+		add_field(body, "StatusCallback", provider_slice(message->callback_url));
 	add_validity(body, message);
 	return http_add_basic(request, account->account_sid, account->auth_token, err) &&
 	       provider_request_header(request, "Content-Type", "application/x-www-form-urlencoded", 33, err) &&
@@ -176,7 +181,7 @@ static const struct http_rule errors[] = {
 	{"21408", 0, 0, OUTCOME_BAD_PAYLOAD, "the account may not send to that country"},
 	{"21602", 0, 0, OUTCOME_BAD_PAYLOAD, "the message has no text"},
 	{"21606", 0, 0, OUTCOME_BAD_CREDENTIALS, "the account's from cannot send messages"},
-	{"21610", 0, 0, OUTCOME_BAD_PAYLOAD, "the recipient has answered STOP"},
+	{OPTED_OUT, 0, 0, OUTCOME_BAD_PAYLOAD, "the recipient has answered STOP"},
 	{"21611", 0, 0, OUTCOME_THROTTLED, "the sender's queue is full"},
 	{"21612", 0, 0, OUTCOME_BAD_PAYLOAD, "there is no way from this sender to that number"},
 	{"21614", 0, 0, OUTCOME_BAD_ADDRESS, "it is no mobile number"},
@@ -213,10 +218,10 @@ static void twilio_read(struct provider_account *account, const struct provider_
 	/* In a 201 these are the message's own fields, not those of an error. */
 	if (answer->status / 100 != 2) {
 		finding.name = code;
-		finding.words = slice_of(words != NULL ? words : "");
+		finding.words = provider_slice(words != NULL ? words : "");
 	}
 	http_outcome(answer, &finding, outcome);
-	outcome->opted_out = strcmp(outcome->code, "21610") == 0;
+	outcome->opted_out = strcmp(outcome->code, OPTED_OUT) == 0;
 	if (outcome->class == OUTCOME_ACCEPTED && sid != NULL && strlen(sid) < sizeof(outcome->provider_message_id))
 		(void)snprintf(outcome->provider_message_id, sizeof(outcome->provider_message_id), "%s", sid);
 	json_decref(body);
@@ -226,6 +231,241 @@ static const struct provider_transport *twilio_transport(const struct provider_a
 {
 	return &account->http.transport;
 }
+
+static void sign(const struct provider_account *account, const char *url, struct form *form,
+		 uint8_t digest[SIGNATURE_SHA1_BYTES])
+{
+	struct text covered;
+
+	text_init(&covered, PROVIDER_BODY_MAX);
+	text_add(&covered, url);
+	form_add_sorted(form, &covered);
+	signature_hmac_sha1(account->auth_token, strlen(account->auth_token), text_string(&covered), covered.length,
+			    digest);
+	text_release(&covered);
+}
+
+/* Some of their services sign the URL with the port and some without, whichever it was given with: this is the other
+ * spelling of the same URL. */
+static void add_other_spelling(struct text *out, const char *url)
+{
+	const char *host = strstr(url, "://"), *path, *port = NULL;
+
+	host = host != NULL ? host + 3 : url;
+	path = host + strcspn(host, "/?");
+	for (const char *at = host; at < path; at++)
+		if (*at == ':' || *at == '@' || *at == ']')
+			port = *at == ':' ? at : NULL;
+	text_add_bytes(out, url, (size_t)((port != NULL ? port : path) - url));
+	if (port == NULL)
+		text_add(out, strncmp(url, "http:", 5) == 0 ? ":80" : ":443");
+	text_add(out, path);
+}
+
+static bool is_signed(const struct provider_account *account, const struct provider_callback *callback,
+		      struct form *form)
+{
+	struct slice given = provider_header(callback->headers, "X-Twilio-Signature");
+	uint8_t digest[SIGNATURE_SHA1_BYTES];
+	struct text other;
+	bool valid;
+
+	sign(account, callback->url, form, digest);
+	if (signature_is_base64_of(given.bytes, given.length, digest, sizeof(digest)))
+		return true;
+	text_init(&other, strlen(callback->url) + 8);
+	add_other_spelling(&other, callback->url);
+	sign(account, text_string(&other), form, digest);
+	valid = signature_is_base64_of(given.bytes, given.length, digest, sizeof(digest));
+	text_release(&other);
+	return valid;
+}
+
+/* The signature covers only the URL then; the URL holds the digest of the body. */
+static bool body_is_digested(const struct provider_callback *callback)
+{
+	const struct slice query = {.bytes = callback->query, .length = strlen(callback->query)};
+	uint8_t digest[DIGEST_SHA256_BYTES];
+	struct error malformed = {0};
+	struct slice given;
+	struct form form;
+	struct text hex;
+	bool equal;
+
+	if (!form_parse(&form, query, &malformed))
+		return false;
+	given = form_value(&form, "bodySHA256");
+	digest_sha256(callback->body.bytes, callback->body.length, digest);
+	text_init(&hex, 2 * DIGEST_SHA256_BYTES);
+	digest_add_hex(&hex, digest, sizeof(digest));
+	equal = given.length == hex.length && digest_equal(given.bytes, text_string(&hex), hex.length);
+	text_release(&hex);
+	form_release(&form);
+	return equal;
+}
+
+static bool twilio_verify(struct provider_account *account, const struct provider_callback *callback, struct error *err)
+{
+	bool has_form = callback->body.length > 0 && form_is_announced(callback->headers), valid;
+	struct error malformed = {0};
+	struct form form;
+
+	if (provider_header(callback->headers, "X-Twilio-Signature").length == 0)
+		return error_set(err, ERROR_REFUSED, "The callback is not signed.");
+	if (!has_form && callback->body.length > 0 && !body_is_digested(callback))
+		return error_set(err, ERROR_REFUSED,
+				 "The callback's body is not the one that the signed URL tells of.");
+	if (!form_parse(&form, has_form ? callback->body : (struct slice){NULL, 0}, &malformed))
+		return error_set(err, ERROR_REFUSED, "The callback is no form that anybody could have signed.");
+	valid = is_signed(account, callback, &form);
+	form_release(&form);
+	return valid ||
+	       error_set(err, ERROR_REFUSED, "The callback's signature is not Twilio's: check auth_token and the URL.");
+}
+
+/* What the callback's fields are read from: a form, or JSON with the same names. */
+struct fields {
+	struct form form;
+	json_t *json;
+};
+
+static bool fields_open(struct fields *fields, const struct provider_callback *callback, struct error *err)
+{
+	const struct slice nothing = {NULL, 0};
+
+	fields->json = NULL;
+	if (callback->body.length > 0 && form_is_announced(callback->headers))
+		return form_parse(&fields->form, callback->body, err);
+	return callback_json(callback->body, &fields->json, err) && form_parse(&fields->form, nothing, err);
+}
+
+static void fields_close(struct fields *fields)
+{
+	json_decref(fields->json);
+	form_release(&fields->form);
+}
+
+/* The first of two names: older and newer callbacks call the same thing Sms... and Message... */
+static struct slice fields_get(const struct fields *fields, const char *name, const char *older)
+{
+	struct slice value = fields->json != NULL ? callback_text(fields->json, name) : form_value(&fields->form, name);
+
+	if (value.length > 0 && memchr(value.bytes, '\0', value.length) != NULL)
+		value = (struct slice){NULL, 0};
+	return value.length > 0 || older == NULL ? value : fields_get(fields, older, NULL);
+}
+
+static const struct callback_word status_words[] = {
+	{"accepted", PROVIDER_EVENT_QUEUED},
+	{"scheduled", PROVIDER_EVENT_QUEUED},
+	{"queued", PROVIDER_EVENT_QUEUED},
+	{"sending", PROVIDER_EVENT_QUEUED},
+	{"sent", PROVIDER_EVENT_SENT},
+	{"delivered", PROVIDER_EVENT_DELIVERED},
+	{"partially_delivered", PROVIDER_EVENT_DELIVERED},
+	{"read", PROVIDER_EVENT_DELIVERED},
+	{"undelivered", PROVIDER_EVENT_FAILED},
+	{"failed", PROVIDER_EVENT_FAILED},
+	{"canceled", PROVIDER_EVENT_FAILED},
+	{NULL, PROVIDER_EVENT_OTHER},
+};
+
+/* ErrorCode of what failed. All others say nothing about the number: blocked, filtered, queues. */
+static const struct callback_word error_codes[] = {
+	{"30005", PROVIDER_EVENT_BOUNCED_HARD}, /* unknown destination handset */
+	{"30006", PROVIDER_EVENT_BOUNCED_HARD}, /* landline or unreachable carrier */
+	{"30003", PROVIDER_EVENT_BOUNCED_SOFT}, /* unreachable handset: switched off */
+	{"30008", PROVIDER_EVENT_BOUNCED_SOFT}, /* unknown error */
+	{NULL, PROVIDER_EVENT_FAILED},
+};
+
+static void hand_over(struct provider_event *event, struct slice sid, const char *word,
+		      void (*add)(void *context, const struct provider_event *event), void *context)
+{
+	struct text key;
+
+	text_init(&key, EVENT_KEY_MAX);
+	text_add_bytes(&key, sid.bytes, sid.length);
+	text_addf(&key, ":%s", word);
+	if (sid.length > 0 && text_ok(&key))
+		event->event_key = (struct slice){.bytes = text_string(&key), .length = key.length};
+	add(context, event);
+	text_release(&key);
+}
+
+/* The number that it went to, or "whatsapp:" and the number. */
+static void parse_status(const struct fields *fields, const struct provider_callback *callback,
+			 void (*add)(void *context, const struct provider_event *event), void *context)
+{
+	struct slice sid = fields_get(fields, "MessageSid", "SmsSid");
+	struct slice status = fields_get(fields, "MessageStatus", "SmsStatus");
+	char words[CALLBACK_WORDS_MAX], word[32];
+	struct provider_event event = {
+		.kind = callback_kind(status_words, status),
+		.delivery_id = callback_query_number(callback->query, "delivery"),
+		.provider_message_id = sid,
+		.address = fields_get(fields, "To", NULL),
+		.code = fields_get(fields, "ErrorCode", NULL),
+		.at_ms = callback->now_ms,
+	};
+
+	(void)snprintf(word, sizeof(word), "%.*s", (int)status.length, status.length > 0 ? status.bytes : "");
+	words_clean(fields_get(fields, "ErrorMessage", NULL), words, sizeof(words));
+	event.words = provider_slice(words);
+	if (event.kind == PROVIDER_EVENT_FAILED)
+		event.kind = callback_kind(error_codes, event.code);
+	hand_over(&event, sid, word, add, context);
+	if (callback_slice_is(status, "read")) {
+		event.kind = PROVIDER_EVENT_OPENED;
+		hand_over(&event, sid, "opened", add, context);
+	}
+	if (event.kind == PROVIDER_EVENT_FAILED && callback_slice_is(event.code, OPTED_OUT)) {
+		event.kind = PROVIDER_EVENT_UNSUBSCRIBED;
+		hand_over(&event, sid, "unsubscribed", add, context);
+	}
+}
+
+/* What somebody wrote to us. OptOutType is STOP, START or HELP where the account lets Twilio understand such words. */
+static void parse_inbound(const struct fields *fields, const struct provider_callback *callback,
+			  void (*add)(void *context, const struct provider_event *event), void *context)
+{
+	struct provider_event event = {
+		.kind = PROVIDER_EVENT_REPLIED,
+		.event_key = fields_get(fields, "MessageSid", "SmsSid"),
+		.address = fields_get(fields, "From", NULL),
+		.code = fields_get(fields, "OptOutType", NULL),
+		.text = fields_get(fields, "Body", NULL),
+		.at_ms = callback->now_ms,
+	};
+
+	add(context, &event);
+}
+
+static bool twilio_parse(struct provider_account *account, const struct provider_callback *callback,
+			 void (*add)(void *context, const struct provider_event *event), void *context,
+			 struct error *err)
+{
+	struct fields fields;
+	struct slice status;
+
+	(void)account;
+	if (!fields_open(&fields, callback, err))
+		return false;
+	status = fields_get(&fields, "MessageStatus", "SmsStatus");
+	if (callback_slice_is(status, "received") || callback_slice_is(status, "receiving"))
+		parse_inbound(&fields, callback, add, context);
+	else
+		parse_status(&fields, callback, add, context);
+	fields_close(&fields);
+	return true;
+}
+
+static const struct provider_callbacks twilio_callbacks = {
+	.verify = twilio_verify,
+	.parse = twilio_parse,
+	.reply_type = "text/xml",
+	.reply = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response></Response>",
+};
 
 const struct provider_driver twilio_driver = {
 	.name = "twilio",
@@ -237,4 +477,5 @@ const struct provider_driver twilio_driver = {
 	.build = twilio_build,
 	.read = twilio_read,
 	.transport = twilio_transport,
+	.callbacks = &twilio_callbacks,
 };
