@@ -294,8 +294,10 @@ static void hand_over(const json_t *item, int64_t now_ms,
 		.address = callback_text(item, "email"),
 		.code = callback_text(item, "status"),
 		.at_ms = callback_seconds_ms(item, "timestamp", now_ms),
-		.is_machine = json_is_true(json_object_get(item, "sg_machine_open")),
 	};
+
+	if (event.kind == PROVIDER_EVENT_OPENED)
+		event.is_machine = json_is_true(json_object_get(item, "sg_machine_open"));
 
 	words_clean(reason.length > 0 ? reason : callback_text(item, "response"), words, sizeof(words));
 	event.words = provider_slice(words);
