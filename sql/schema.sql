@@ -55,6 +55,51 @@ CREATE TYPE marketing.undefined_policy AS ENUM (
     'skip'
 );
 COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing) or skip (do not send to this contact).';
+CREATE TABLE delivery.provider_account (
+    provider_account_id integer NOT NULL,
+    name text NOT NULL,
+    driver text NOT NULL,
+    channel marketing.channel NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    priority integer DEFAULT 1 NOT NULL,
+    breaker_reason text,
+    open_until timestamp with time zone,
+    opened_count integer DEFAULT 0 NOT NULL,
+    probe_delivery_id bigint,
+    probe_until timestamp with time zone,
+    paused_until timestamp with time zone,
+    paused_reason text,
+    problem text,
+    checked_at timestamp with time zone,
+    checked_mark text,
+    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
+COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
+COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
+COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
+COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
+COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
+COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
+COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
+COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
+COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
+COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
+COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
+COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
+COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
+COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker last looked at the settings. Empty: never. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_mark IS 'A fingerprint of the settings that it looked at: when they are changed it differs, and they are looked at again. Written by the programs.';
+CREATE FUNCTION delivery.account_mark(p_account delivery.provider_account) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select md5(concat_ws(' ', p_account.driver, p_account.channel, p_account.settings))
+$$;
+COMMENT ON FUNCTION delivery.account_mark(p_account delivery.provider_account) IS 'A fingerprint of what is checked of an account: driver, channel and settings.';
 CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -606,18 +651,6 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
-CREATE FUNCTION delivery.forget_account_check() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-begin
-  if tg_op = 'INSERT' or (new.driver, new.channel, new.settings) is distinct from (old.driver, old.channel, old.settings) then
-    new.problem := null;
-    new.checked_at := null;
-  end if;
-  return new;
-end
-$$;
-COMMENT ON FUNCTION delivery.forget_account_check() IS 'After a change of an account''s settings nobody has checked them yet.';
 CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -712,22 +745,19 @@ CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
-CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) RETURNS void
+CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update delivery.provider_account a
-  set problem = p_problem, checked_at = now(),
-      breaker_reason = case when is_mended then null else a.breaker_reason end,
-      open_until = case when is_mended then null else a.open_until end,
-      opened_count = case when is_mended then 0 else a.opened_count end,
-      probe_delivery_id = case when is_mended then null else a.probe_delivery_id end,
-      probe_until = case when is_mended then null else a.probe_until end
-  from (select w.provider_account_id, p_problem is null and w.breaker_reason like 'The account cannot be used:%' as is_mended
-        from delivery.provider_account w where w.provider_account_id = p_provider_account_id for update) as before
-  where a.provider_account_id = before.provider_account_id and a.settings::text = p_settings
+  set problem = p_problem, checked_at = now(), checked_mark = p_mark
+  where a.provider_account_id = p_provider_account_id and delivery.account_mark(a) = p_mark;
+  update delivery.provider_account a
+  set breaker_reason = null, open_until = null, opened_count = 0, probe_delivery_id = null, probe_until = null
+  where a.provider_account_id = p_provider_account_id and a.checked_mark = p_mark and a.problem is null
+    and a.breaker_reason like 'The account cannot be used:%'
 $$;
-COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
+COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
 CREATE FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1253,13 +1283,14 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
-CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text)
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text, mark text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select a.provider_account_id, a.driver, a.channel, a.settings::text
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a)
   from delivery.provider_account a
-  where a.checked_at is null or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  where a.checked_mark is distinct from delivery.account_mark(a)
+    or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
   order by a.provider_account_id
 $$;
 COMMENT ON FUNCTION delivery.unchecked_accounts() IS 'The provider accounts whose settings are still to be checked.';
@@ -1891,43 +1922,6 @@ COMMENT ON COLUMN delivery.provider.driver IS 'Name of the driver, for example s
 COMMENT ON COLUMN delivery.provider.channels IS 'Which channels it serves.';
 COMMENT ON COLUMN delivery.provider.is_keyed IS 'On: the provider recognises a repeated message by its key, so sending again is harmless.';
 COMMENT ON COLUMN delivery.provider.description IS 'What it is.';
-CREATE TABLE delivery.provider_account (
-    provider_account_id integer NOT NULL,
-    name text NOT NULL,
-    driver text NOT NULL,
-    channel marketing.channel NOT NULL,
-    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    priority integer DEFAULT 1 NOT NULL,
-    breaker_reason text,
-    open_until timestamp with time zone,
-    opened_count integer DEFAULT 0 NOT NULL,
-    probe_delivery_id bigint,
-    probe_until timestamp with time zone,
-    paused_until timestamp with time zone,
-    paused_reason text,
-    problem text,
-    checked_at timestamp with time zone,
-    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
-    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
-);
-COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
-COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
-COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
-COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
-COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
-COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
-COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
-COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
-COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
-COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
-COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
-COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
-COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
-COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
-COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
-COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
-COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker looked at the settings. Empty: not since they were changed. Written by the programs.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -2746,8 +2740,6 @@ CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (co
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
-CREATE TRIGGER forget_account_check BEFORE INSERT OR UPDATE OF driver, channel, settings ON delivery.provider_account FOR EACH ROW EXECUTE FUNCTION delivery.forget_account_check();
-COMMENT ON TRIGGER forget_account_check ON delivery.provider_account IS 'Changed settings are checked again.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
@@ -2806,6 +2798,10 @@ GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
+GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.account_mark(p_account delivery.provider_account) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) FROM PUBLIC;
@@ -2830,7 +2826,6 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.forget_account_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
@@ -2841,8 +2836,8 @@ GRANT ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
@@ -2919,9 +2914,6 @@ GRANT SELECT ON TABLE delivery.leader TO postrider_ops;
 GRANT SELECT ON TABLE delivery.provider TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.provider TO postrider_ops;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
-GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;

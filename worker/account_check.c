@@ -9,7 +9,7 @@
 
 static const struct pg_statement unchecked_statement = {
 	.name = "unchecked_accounts",
-	.sql = "select provider_account_id, driver, channel, settings from delivery.unchecked_accounts()",
+	.sql = "select provider_account_id, driver, channel, settings, mark from delivery.unchecked_accounts()",
 };
 static const struct pg_statement note_statement = {
 	.name = "note_account_check",
@@ -74,14 +74,14 @@ static void try_settings(const char *driver_name, const char *channel_name, cons
 static void check_row(struct account_check *check, const struct pg_rows *rows, size_t row)
 {
 	int64_t id = pg_rows_int64(rows, row, 0);
-	const char *settings = pg_rows_text(rows, row, 3, NULL);
 	struct error err = {0};
 
-	try_settings(pg_rows_text(rows, row, 1, NULL), pg_rows_text(rows, row, 2, NULL), settings, &err);
+	try_settings(pg_rows_text(rows, row, 1, NULL), pg_rows_text(rows, row, 2, NULL),
+		     pg_rows_text(rows, row, 3, NULL), &err);
 	if (err.text[0] != '\0')
 		log_event(LOG_WARNING, "account_problem", err.text, LOG_INT("account", id));
 	pg_values_add_int64(&check->values, id);
-	pg_values_add_text(&check->values, settings);
+	pg_values_add_text(&check->values, pg_rows_text(rows, row, 4, NULL));
 	pg_values_add_text(&check->values, err.text[0] != '\0' ? err.text : NULL);
 	pg_session_ask(check->database, &note_statement, &check->values, NULL, NULL);
 }
