@@ -1283,11 +1283,11 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
-CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text, mark text)
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text, mark text, problem text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a)
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a), a.problem
   from delivery.provider_account a
   where a.checked_mark is distinct from delivery.account_mark(a)
     or (a.problem is not null and a.checked_at < now() - interval '10 seconds')

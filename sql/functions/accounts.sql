@@ -13,13 +13,13 @@ comment on function delivery.account_mark is 'A fingerprint of what is checked o
 -- Accounts whose settings no worker has looked at since they were saved; and, every 10 seconds, those that did not work: what is
 -- missing may be a file or a variable, which come without a change here.
 create or replace function delivery.unchecked_accounts()
-returns table (provider_account_id integer, driver text, channel marketing.channel, settings text, mark text)
+returns table (provider_account_id integer, driver text, channel marketing.channel, settings text, mark text, problem text)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a)
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a), a.problem
   from delivery.provider_account a
   where a.checked_mark is distinct from delivery.account_mark(a)
     or (a.problem is not null and a.checked_at < now() - interval '10 seconds')

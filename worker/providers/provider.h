@@ -54,7 +54,8 @@ struct provider_message {
 	struct slice data;      /* push, web push, in-app: a JSON object for the app; empty: none */
 	/* For marketing email: the one-click address of RFC 8058, https; NULL: none. */
 	const char *unsubscribe_url;
-	/* Where this delivery's status is to be reported, for vendors that are told with each message; NULL: nowhere. */
+	/* Where this delivery's status is to be reported, for vendors that are told with each message: a URL of the
+	 * receiver whose query has delivery=<delivery_id>. NULL: nowhere. */
 	const char *callback_url;
 };
 

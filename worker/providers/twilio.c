@@ -237,7 +237,7 @@ static void sign(const struct provider_account *account, const char *url, struct
 {
 	struct text covered;
 
-	text_init(&covered, PROVIDER_BODY_MAX);
+	text_init(&covered, strlen(url) + form->length + 1);
 	text_add(&covered, url);
 	form_add_sorted(form, &covered);
 	signature_hmac_sha1(account->auth_token, strlen(account->auth_token), text_string(&covered), covered.length,
