@@ -270,14 +270,19 @@ static enum provider_event_kind kind_of(const json_t *item)
 	return kind;
 }
 
-/* sg_message_id is the X-Message-Id of the send's answer, a dot, and more. */
+/* sg_message_id is the X-Message-Id of the send's answer, a dot, and the name of the machine that handled it. The id
+ * itself has had dots in it, too. */
 static struct slice message_id_of(const json_t *item)
 {
+	static const char *const machines[] = {".filter", ".recvd", "."};
 	struct slice id = callback_text(item, "sg_message_id");
-	const char *dot = id.length > 0 ? memchr(id.bytes, '.', id.length) : NULL;
 
-	if (dot != NULL)
-		id.length = (size_t)(dot - id.bytes);
+	for (size_t i = 0; id.length > 0 && i < ARRAY_LENGTH(machines); i++) {
+		const char *found = memmem(id.bytes, id.length, machines[i], strlen(machines[i]));
+
+		if (found != NULL)
+			return (struct slice){.bytes = id.bytes, .length = (size_t)(found - id.bytes)};
+	}
 	return id;
 }
 
