@@ -316,6 +316,37 @@ static void test_rule_4_no_line_breaks_get_through(void **state)
 	}
 }
 
+static void test_rule_4_nor_through_addresses_of_our_own(void **state)
+{
+	static const char *const evil[] = {"https://a/\r\nX-Evil: 1", "https://a/>\r\nX-Evil: 1", "\n", "https://a/\tb",
+					   ""};
+
+	(void)state;
+	FOR_EACH_DRIVER(driver) {
+		struct provider_account *account = open_account(driver);
+		struct provider_request request;
+
+		provider_request_init(&request);
+		for (size_t i = 0; i < 3 * ARRAY_LENGTH(evil); i++) {
+			struct provider_message message = message_for(driver);
+			struct error err = {0};
+
+			if (i % 3 == 0)
+				message.unsubscribe_url = evil[i / 3];
+			else if (i % 3 == 1)
+				message.callback_url = evil[i / 3];
+			else
+				message.link = message.image = message.data = slice_of(evil[i / 3]);
+			if (driver->build(account, &message, &request, &err))
+				check_clean(driver, &request);
+			else
+				assert_int_equal(err.kind, ERROR_INVALID);
+		}
+		provider_request_release(&request);
+		driver->release(account);
+	}
+}
+
 static void check_outcome(const struct provider_driver *driver, const struct outcome *outcome)
 {
 	if ((unsigned)outcome->class >= OUTCOME_CLASS_COUNT || outcome->class == OUTCOME_EXPIRED)
@@ -524,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_rule_2_a_wrong_address_is_told_from_a_wrong_message),
 		cmocka_unit_test(test_rule_3_the_delivery_and_the_key_are_carried),
 		cmocka_unit_test(test_rule_4_no_line_breaks_get_through),
+		cmocka_unit_test(test_rule_4_nor_through_addresses_of_our_own),
 		cmocka_unit_test(test_rules_5_to_9_any_answer_is_one_outcome),
 		cmocka_unit_test(test_rule_8_retry_after_in_both_forms),
 		cmocka_unit_test(test_rule_10_nothing_unsigned_is_believed),

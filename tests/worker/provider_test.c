@@ -103,6 +103,10 @@ static const struct row rows[] = {
 	 "messaging_service_sid is MG and 32"},
 	{"a sender's name that is too long", "twilio", TWILIO(", \"from\": \"The whole name of the club\""),
 	 "from has more than"},
+	{"overrides", "twilio", TWILIO(", \"from\": \"Club\", \"callback_overrides\": \"rc=5&rp=4xx,5xx,ct,rt\""),
+	 NULL},
+	{"overrides with the #", "twilio", TWILIO(", \"from\": \"Club\", \"callback_overrides\": \"#rc=5\""),
+	 "without the #"},
 	{"an account that is none", "twilio",
 	 "{\"account_sid\": \"SK0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_SECRET\", \"from\": "
 	 "\"Club\"}",
