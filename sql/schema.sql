@@ -56,6 +56,54 @@ CREATE TYPE marketing.undefined_policy AS ENUM (
     'default'
 );
 COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing), skip (do not send to this contact) or default (print the text in token_default, and skip where there is none).';
+CREATE TABLE delivery.provider_account (
+    provider_account_id integer NOT NULL,
+    name text NOT NULL,
+    driver text NOT NULL,
+    channel marketing.channel NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    priority integer DEFAULT 1 NOT NULL,
+    breaker_reason text,
+    open_until timestamp with time zone,
+    opened_count integer DEFAULT 0 NOT NULL,
+    probe_delivery_id bigint,
+    probe_until timestamp with time zone,
+    paused_until timestamp with time zone,
+    paused_reason text,
+    problem text,
+    checked_at timestamp with time zone,
+    checked_mark text,
+    weight integer DEFAULT 1 NOT NULL,
+    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
+    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
+COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
+COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
+COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
+COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
+COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
+COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
+COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first; a larger one only while none of the smaller ones works.';
+COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
+COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
+COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
+COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
+COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
+COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
+COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker last looked at the settings. Empty: never. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_mark IS 'A fingerprint of the settings that it looked at: when they are changed it differs, and they are looked at again. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
+CREATE FUNCTION delivery.account_mark(p_account delivery.provider_account) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select md5(concat_ws(' ', p_account.driver, p_account.channel, p_account.settings))
+$$;
+COMMENT ON FUNCTION delivery.account_mark(p_account delivery.provider_account) IS 'A fingerprint of what is checked of an account: driver, channel and settings.';
 CREATE FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -799,6 +847,19 @@ CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
+CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update delivery.provider_account a
+  set problem = p_problem, checked_at = now(), checked_mark = p_mark
+  where a.provider_account_id = p_provider_account_id and delivery.account_mark(a) = p_mark;
+  update delivery.provider_account a
+  set breaker_reason = null, open_until = null, opened_count = 0, probe_delivery_id = null, probe_until = null
+  where a.provider_account_id = p_provider_account_id and a.checked_mark = p_mark and a.problem is null
+    and a.breaker_reason like 'The account cannot be used:%'
+$$;
+COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
 CREATE FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1495,6 +1556,17 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.templates_to_check(p_limit integer) IS 'Texts that people have saved and that the programs have not looked at yet.';
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text, mark text, problem text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a), a.problem
+  from delivery.provider_account a
+  where a.checked_mark is distinct from delivery.account_mark(a)
+    or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  order by a.provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.unchecked_accounts() IS 'The provider accounts whose settings are still to be checked.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2334,42 +2406,6 @@ COMMENT ON COLUMN delivery.provider.driver IS 'Name of the driver, for example s
 COMMENT ON COLUMN delivery.provider.channels IS 'Which channels it serves.';
 COMMENT ON COLUMN delivery.provider.is_keyed IS 'On: the provider recognises a repeated message by its key, so sending again is harmless.';
 COMMENT ON COLUMN delivery.provider.description IS 'What it is.';
-CREATE TABLE delivery.provider_account (
-    provider_account_id integer NOT NULL,
-    name text NOT NULL,
-    driver text NOT NULL,
-    channel marketing.channel NOT NULL,
-    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    priority integer DEFAULT 1 NOT NULL,
-    breaker_reason text,
-    open_until timestamp with time zone,
-    opened_count integer DEFAULT 0 NOT NULL,
-    probe_delivery_id bigint,
-    probe_until timestamp with time zone,
-    paused_until timestamp with time zone,
-    paused_reason text,
-    weight integer DEFAULT 1 NOT NULL,
-    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
-    CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
-    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
-);
-COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
-COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
-COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
-COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
-COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
-COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
-COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
-COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first; a larger one only while none of the smaller ones works.';
-COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
-COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
-COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
-COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
-COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
-COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
-COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
-COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -3513,6 +3549,10 @@ GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
+GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.account_mark(p_account delivery.provider_account) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_marketer;
 GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_analyst;
@@ -3557,6 +3597,8 @@ REVOKE ALL ON FUNCTION delivery.lock_texts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
@@ -3605,6 +3647,8 @@ REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wante
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.templates_to_check(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.templates_to_check(p_limit integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.unchecked_accounts() FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.unchecked_accounts() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
@@ -3659,9 +3703,6 @@ GRANT SELECT ON TABLE delivery.leader TO postrider_ops;
 GRANT SELECT ON TABLE delivery.provider TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.provider TO postrider_ops;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
-GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;

@@ -13,6 +13,7 @@
 #include "shared/health.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/account_check.h"
 #include "worker/claimer.h"
 #include "worker/lanes.h"
 #include "worker/malformed.h"
@@ -47,6 +48,7 @@ struct worker {
 	struct amqp_consumer *consumer;
 	uint32_t newest_session;
 	struct delivery_pool *pool;
+	struct account_check *account_check;
 	struct step_cache *steps;
 	struct template_check *template_check;
 	struct previews *previews;
@@ -309,6 +311,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	if (!worker->questions_ready || worker->draining)
 		return;
 	lanes_refresh(worker->lanes);
+	account_check_look(worker->account_check);
 	template_check_poll(worker->template_check);
 	previews_poll(worker->previews);
 }
@@ -370,6 +373,7 @@ static void open_parts(struct worker *worker)
 	worker->claims = open_session(worker, "claims", on_claims_changed);
 	worker->records = open_session(worker, "records", on_records_changed);
 	worker->questions = open_session(worker, "questions", on_questions_changed);
+	worker->account_check = account_check_open(worker->questions, worker_settings.channels);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
 	worker->template_check = template_check_open(worker->questions);
 	worker->previews = previews_open(worker->questions);
@@ -461,6 +465,7 @@ void worker_close(struct worker **worker)
 	recorder_close(&w->recorder);
 	recheck_close(&w->recheck);
 	lanes_close(&w->lanes);
+	account_check_close(&w->account_check);
 	step_cache_free(&w->steps);
 	template_check_close(&w->template_check);
 	previews_close(&w->previews);

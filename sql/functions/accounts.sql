@@ -1,93 +1,46 @@
--- Which account takes a message: the smallest priority that works, in shares by weight; a message of which an attempt may have arrived stays
--- with its account, because nobody else can recognise the repeat.
+-- Settings of provider accounts are checked by the workers, who know the drivers, as soon as they are saved.
 
--- The accounts that a step's messages may go through, were it to start now: the one it names, or all of its channel that are switched on.
-create or replace function marketing.step_accounts(p_step_id bigint)
-returns table (provider_account_id integer, priority integer)
+-- What of an account is checked, as a fingerprint.
+create or replace function delivery.account_mark(p_account delivery.provider_account)
+returns text
 language sql
 stable
 as $$
-  select a.provider_account_id, a.priority
-  from marketing.step s
-  join marketing.template t using (template_id)
-  join delivery.provider_account a on case when s.provider_account_id is null then a.channel = t.channel and a.is_active
-    else a.provider_account_id = s.provider_account_id end
-  where s.step_id = p_step_id
+  select md5(concat_ws(' ', p_account.driver, p_account.channel, p_account.settings))
 $$;
-comment on function marketing.step_accounts is 'The provider accounts that a step may use.';
+comment on function delivery.account_mark is 'A fingerprint of what is checked of an account: driver, channel and settings.';
 
--- Whether an account is worth a message now. Short pauses are waited for: a provider that asks us to be slower is not down.
-create or replace function delivery.account_works(p_is_active boolean, p_open_until timestamptz, p_paused_until timestamptz)
-returns boolean
+-- Accounts whose settings no worker has looked at since they were saved; and, every 10 seconds, those that did not work: what is
+-- missing may be a file or a variable, which come without a change here.
+create or replace function delivery.unchecked_accounts()
+returns table (provider_account_id integer, driver text, channel marketing.channel, settings text, mark text, problem text)
 language sql
 stable
-as $$
-  select p_is_active and p_open_until is null and coalesce(p_paused_until, '-infinity') < now() + interval '1 minute'
-$$;
-comment on function delivery.account_works is 'Whether an account is switched on, its breaker closed, and no long pause asked for or cap used up.';
-
--- Whether another lane than p_lane_id works for this step.
-create or replace function delivery.has_other_way(p_run_step_id bigint, p_lane_id integer)
-returns boolean
-language sql
-stable
-as $$
-  select exists (
-    select from delivery.run_step_lane sl
-    join delivery.lane l using (lane_id)
-    join delivery.provider_account a using (provider_account_id)
-    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
-$$;
-comment on function delivery.has_other_way is 'Whether a step''s messages can go through another account.';
-
--- Whether the lane is the one to take messages of the step that may go through any: no working one comes before it.
-create or replace function delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer)
-returns boolean
-language sql
-stable
-as $$
-  select not exists (
-    select from delivery.run_step_lane sl
-    join delivery.lane l using (lane_id)
-    join delivery.provider_account a using (provider_account_id)
-    where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id and a.priority < p_priority
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
-$$;
-comment on function delivery.is_first_way is 'Whether an account is the first that works for a step.';
-
--- How many messages of a step a lane may take now, so that accounts of one priority get their shares by weight. They share rounds of 2,000;
--- the next round begins when all have had theirs, or after half a second: who does not keep up forfeits the rest.
-create or replace function delivery.lane_quota(p_run_step_id bigint, p_lane_id integer)
-returns integer
-language plpgsql
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  mine record;
-begin
-  select w.share, w.taken, w.is_round_over into mine
-  from (
-    select sl.lane_id, s.share, sl.taken_count as taken, bool_and(sl.taken_count >= s.share) over () or min(sl.round_at) over () < now() - interval '500 milliseconds' as is_round_over
-    from (
-      select x.lane_id, x.taken_count, x.round_at, a.weight, sum(a.weight) over () as weights
-      from delivery.run_step_lane x
-      join delivery.lane l using (lane_id)
-      join delivery.provider_account a using (provider_account_id)
-      where x.run_step_id = p_run_step_id
-        and (x.lane_id = p_lane_id or delivery.account_works(a.is_active, a.open_until, a.paused_until))
-        and a.priority = (select m.priority from delivery.lane k join delivery.provider_account m using (provider_account_id) where k.lane_id = p_lane_id)
-    ) sl
-    cross join lateral (select ceil(2000.0 * sl.weight / sl.weights)::integer as share) s
-  ) w
-  where w.lane_id = p_lane_id;
-  if mine.taken < mine.share then
-    return mine.share - mine.taken;
-  elsif not mine.is_round_over then
-    return 0;
-  end if;
-  update delivery.run_step_lane sl set taken_count = 0, round_at = now() where sl.run_step_id = p_run_step_id;
-  return mine.share;
-end
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a), a.problem
+  from delivery.provider_account a
+  where a.checked_mark is distinct from delivery.account_mark(a)
+    or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  order by a.provider_account_id
 $$;
-comment on function delivery.lane_quota is 'How many messages of a step an account may take now, beside others of the same priority.';
+comment on function delivery.unchecked_accounts is 'The provider accounts whose settings are still to be checked.';
+
+-- p_problem null: they work. Settings that were changed in between are checked again. An account that was stopped because of its
+-- settings goes on at once when they are mended.
+create or replace function delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update delivery.provider_account a
+  set problem = p_problem, checked_at = now(), checked_mark = p_mark
+  where a.provider_account_id = p_provider_account_id and delivery.account_mark(a) = p_mark;
+  update delivery.provider_account a
+  set breaker_reason = null, open_until = null, opened_count = 0, probe_delivery_id = null, probe_until = null
+  where a.provider_account_id = p_provider_account_id and a.checked_mark = p_mark and a.problem is null
+    and a.breaker_reason like 'The account cannot be used:%'
+$$;
+comment on function delivery.note_account_check is 'Writes down what is wrong with an account''s settings, or that nothing is.';

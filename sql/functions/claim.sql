@@ -1,4 +1,4 @@
--- needs: accounts
+-- needs: account_choice
 -- needs: refusal
 -- needs: doubt
 -- A worker takes deliveries of one lane: checks the epoch and everything that may have changed since they were planned, in one

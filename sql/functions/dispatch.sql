@@ -1,11 +1,11 @@
--- needs: accounts
+-- needs: account_choice
 -- needs: doubt
 -- needs: partitions
 -- needs: count_moves
 -- Takes up to p_limit deliveries that are due on a lane: planned -> queued, epoch + 1. COMMIT, then publish them.
 -- Shares the lane between runs by their campaigns' weights: nobody waits behind a large campaign. A share is rounded up or down at
 -- random so that over many calls each gets exactly its own, also where fewer are taken than there are runs. Retries of a run
--- come before its new deliveries. Where a step has several lanes, accounts.sql says which of them takes what. One scheduler at a time fills a lane; another one gets nothing and does not wait.
+-- come before its new deliveries. Where a step has several lanes, account_choice.sql says which of them takes what. One scheduler at a time fills a lane; another one gets nothing and does not wait.
 create or replace function delivery.dispatch(p_lane_id integer, p_limit integer)
 returns table (delivery_id bigint, epoch integer, expires_at_ms bigint)
 language plpgsql

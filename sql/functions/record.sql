@@ -1,4 +1,4 @@
--- needs: accounts
+-- needs: account_choice
 -- needs: count_moves
 -- needs: doubt
 -- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:

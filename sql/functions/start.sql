@@ -1,4 +1,4 @@
--- needs: accounts
+-- needs: account_choice
 -- needs: partitions
 -- needs: templates
 -- What each step of a campaign would use if it started now: the version of its template and the account that sends it. Either is null where

@@ -11,7 +11,8 @@
 
 #include "worker/providers/provider.h"
 
-#define MIME_LINE_MAX 998
+#define MIME_LINE_MAX  998
+#define MIME_LIST_POST "List-Unsubscribe=One-Click" /* the value of List-Unsubscribe-Post, RFC 8058 §3.1 */
 
 struct mime_message {
 	struct slice from; /* the header's value, made by mime_add_mailbox() */
@@ -22,6 +23,8 @@ struct mime_message {
 	struct slice body_html; /* empty: text only */
 	int64_t delivery_id;
 	const char *key; /* part of the Message-ID; may be NULL */
+	/* For List-Unsubscribe (RFC 8058): no blanks, <, > or controls and short enough for a line; NULL: none. */
+	const char *unsubscribe_url;
 	int64_t created_at_ms;
 };
 
