@@ -34,16 +34,16 @@ static const struct render_row renders[] = {
 	{"an element", "{{ list[0] }}{{ list[1].b[1] }}", "a20", TEMPLATE_SLOT_PLAIN, PROFILE},
 	{"an element that is not there is blank", "[{{ list[7] }}{{ first_name[0] }}{{ list.a }}]", "[]",
 	 TEMPLATE_SLOT_PLAIN, PROFILE},
-	{"numbers stay as they stand", "{{ points }} {{ balance }}", "1250 -12.50e1", TEMPLATE_SLOT_PLAIN, PROFILE},
+	{"an integer and a float", "{{ points }} {{ balance }}", "1250 -125.0", TEMPLATE_SLOT_PLAIN, PROFILE},
 	{"booleans are words", "{{ vip }} {{ blocked }}", "true false", TEMPLATE_SLOT_PLAIN, PROFILE},
 	{"null and missing are blank", "[{{ nothing }}{{ missing }}{{ missing.deep }}]", "[]", TEMPLATE_SLOT_PLAIN,
 	 PROFILE},
-	{"objects and arrays are their JSON", "{{ list }}{{ none }}", "[\"a\", {\"b\": [10, 20]}, []][]",
+	{"an array is its elements, an object what Ruby shows", "{{ list }}{{ none }}", "a{\"b\"=>[10, 20]}",
 	 TEMPLATE_SLOT_PLAIN, PROFILE},
-	{"a parent and its child in one template", "{{ list[1].b }} {{ list[1].b[0] }}", "[10, 20] 10",
-	 TEMPLATE_SLOT_PLAIN, PROFILE},
+	{"a parent and its child in one template", "{{ list[1].b }} {{ list[1].b[0] }}", "1020 10", TEMPLATE_SLOT_PLAIN,
+	 PROFILE},
 	{"a default for what is missing", "{{ nope | default: \"friend\" }}", "friend", TEMPLATE_SLOT_PLAIN, PROFILE},
-	{"a default in single quotes may hold double ones", "{{ nope | default: 'a \"b\" }}' }}", "a \"b\" }}",
+	{"a default in single quotes may hold double ones", "{{ nope | default: 'a \"b\" }' }}", "a \"b\" }",
 	 TEMPLATE_SLOT_PLAIN, PROFILE},
 	{"a default for null, false, empty text, empty list",
 	 "{{ nothing | default: 1 }}{{ blocked | default: '2' }}{{ empty | default: 3.5 }}{{ none | default: -4 }}",
@@ -77,6 +77,24 @@ static const struct render_row renders[] = {
 	{"a template that reads nothing needs no data", "Hi", "Hi", TEMPLATE_SLOT_PLAIN, "nonsense"},
 };
 
+static struct template *compile(const char *source, size_t length, enum template_slot slot,
+				struct template_fault *fault)
+{
+	return template_compile(source, length, &(struct template_options){.slot = slot, .is_marketing = true}, fault);
+}
+
+static bool render(const struct template *template, enum template_undefined undefined, const struct template_data *data,
+		   struct text *out, struct template_fault *fault)
+{
+	struct template_context *context = template_context_new();
+	bool rendered;
+
+	template_context_set(context, &(struct template_settings){.undefined = undefined});
+	rendered = template_render(template, context, data, out, fault);
+	template_context_free(&context);
+	return rendered;
+}
+
 static struct template_data data_of(const char *json)
 {
 	return (struct template_data){.json = json, .length = strlen(json)};
@@ -89,7 +107,7 @@ static void test_renders(void **state)
 		const struct render_row *row = &renders[i];
 		struct template_data data = data_of(row->data);
 		struct template_fault fault = {0};
-		struct template *template = template_compile(row->source, strlen(row->source), &(struct template_options){.slot = row->slot, .is_marketing = true}, &fault);
+		struct template *template = compile(row->source, strlen(row->source), row->slot, &fault);
 		struct text out;
 
 		text_init(&out, 1000);
@@ -141,8 +159,7 @@ static void test_syntax_faults_name_the_place_and_the_cure(void **state)
 	for (size_t i = 0; i < ARRAY_LENGTH(syntax); i++) {
 		const struct fault_row *row = &syntax[i];
 		struct template_fault fault = {0};
-		struct template *template =
-			template_compile(row->source, strlen(row->source), &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+		struct template *template = compile(row->source, strlen(row->source), TEMPLATE_SLOT_PLAIN, &fault);
 
 		if (template != NULL)
 			fail_msg("%s: compiles", row->when);
@@ -208,7 +225,7 @@ static const char *const broken[] = {
 static void test_what_is_not_json_is_a_fault_of_the_data(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("x{{ a }}", 8, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *template = compile("x{{ a }}", 8, TEMPLATE_SLOT_PLAIN, &fault);
 	struct text out;
 
 	(void)state;
@@ -235,7 +252,7 @@ static void test_what_is_not_json_is_a_fault_of_the_data(void **state)
 static void test_depth_is_bounded(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("{{ a }}", 7, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *template = compile("{{ a }}", 7, TEMPLATE_SLOT_PLAIN, &fault);
 	char json[1000] = "{\"a\":";
 	struct template_data data = {.json = json, .length = 805};
 	struct text out;
@@ -251,7 +268,7 @@ static void test_depth_is_bounded(void **state)
 	memset(json + 5, ' ', 300);
 	memset(json + 505, ' ', 300);
 	assert_true(render(template, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault));
-	assert_int_equal(out.length, 200);
+	assert_int_equal(out.length, 0); /* lists of lists of nothing */
 	text_release(&out);
 	template_free(&template);
 }
@@ -260,7 +277,7 @@ static void test_skip_names_the_path_and_the_line(void **state)
 {
 	const char *source = "a\nb {{ contact.first_name }}";
 	struct template_fault fault = {0};
-	struct template *template = template_compile(source, strlen(source), &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *template = compile(source, strlen(source), TEMPLATE_SLOT_PLAIN, &fault);
 	struct template_data data = data_of("{\"contact\": {\"first_name\": null}}");
 	struct text out;
 
@@ -282,7 +299,7 @@ static void test_a_default_satisfies_skip(void **state)
 {
 	const char *source = "{{ a | default: 'x' }}";
 	struct template_fault fault = {0};
-	struct template *template = template_compile(source, strlen(source), &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *template = compile(source, strlen(source), TEMPLATE_SLOT_PLAIN, &fault);
 	struct template_data data = data_of("{}");
 	struct text out;
 
@@ -297,7 +314,7 @@ static void test_a_default_satisfies_skip(void **state)
 static void test_too_long_output_leaves_nothing_behind(void **state)
 {
 	struct template_fault fault = {0};
-	struct template *template = template_compile("12345{{ a }}", 12, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
+	struct template *template = compile("12345{{ a }}", 12, TEMPLATE_SLOT_PLAIN, &fault);
 	struct template_data data = data_of("{\"a\": \"6789\"}");
 	struct text out;
 
@@ -320,16 +337,16 @@ static void test_sizes_are_bounded(void **state)
 	(void)state;
 	assert_non_null(source);
 	memset(source, 'x', TEMPLATE_SOURCE_MAX + 1);
-	assert_null(template_compile(source, TEMPLATE_SOURCE_MAX + 1, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault));
+	assert_null(compile(source, TEMPLATE_SOURCE_MAX + 1, TEMPLATE_SLOT_PLAIN, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	for (int i = 0; i < 600; i++)
 		length += (size_t)snprintf(source + length, 20, "{{ name%d }}", i);
-	assert_null(template_compile(source, length, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault));
+	assert_null(compile(source, length, TEMPLATE_SLOT_PLAIN, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	length = 0;
 	for (int i = 0; i < 30000; i++)
 		length += (size_t)snprintf(source + length, 20, "{{ name }} ");
-	assert_null(template_compile(source, length, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault));
+	assert_null(compile(source, length, TEMPLATE_SLOT_PLAIN, &fault));
 	assert_int_equal(fault.kind, TEMPLATE_FAULT_LIMIT);
 	free(source);
 }
