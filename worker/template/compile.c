@@ -239,6 +239,21 @@ struct block *block_open(struct compiler *compiler, enum block_kind kind, size_t
 	return block;
 }
 
+/* But not those in a tablerow or ifchanged, which print around them. */
+static void remove_blanks(struct template *template, int32_t from)
+{
+	int depth = 0;
+
+	for (int32_t i = from; i < template->op_count; i++) {
+		struct op *op = &template->ops[i];
+
+		depth += op->kind == OP_TABLEROW || op->kind == OP_IFCHANGED;
+		depth -= op->kind == OP_TABLEROW_NEXT || op->kind == OP_IFCHANGED_END;
+		if (op->kind == OP_TEXT && depth == 0)
+			op->length = 0;
+	}
+}
+
 void block_close(struct compiler *compiler, bool removes_blanks)
 {
 	struct block *block = &compiler->blocks[compiler->block_count - 1];
@@ -246,9 +261,7 @@ void block_close(struct compiler *compiler, bool removes_blanks)
 
 	emit_land_all(compiler, block);
 	if (removes_blanks && block->is_blank)
-		for (int32_t i = block->start; i < template->op_count; i++)
-			if (template->ops[i].kind == OP_TEXT)
-				template->ops[i].length = 0;
+		remove_blanks(template, block->start);
 	compiler->guard_count = block->guard_count;
 	compiler->block_count--;
 	if (!block->is_blank && block->kind != BLOCK_CAPTURE)
@@ -363,6 +376,17 @@ static bool unclosed(struct compiler *compiler, const struct source_token *token
 	return compile_fault(compiler, token->start, "This {%% is not closed: put %%} behind the tag.");
 }
 
+/* {{ name, {{ other }}: the first is to blame, and not what the words between look like. */
+static bool blame_unclosed(struct compiler *compiler, const struct source_token *token)
+{
+	size_t inner = token->inner + 1;
+
+	if (inner >= token->inner_end || compiler->fault->kind != TEMPLATE_FAULT_SYNTAX ||
+	    memmem(compiler->source + inner, token->inner_end - inner, "{{", 2) == NULL)
+		return false;
+	return unclosed(compiler, token);
+}
+
 static bool compile_token(struct compiler *compiler, const struct source_token *token)
 {
 	switch (token->kind) {
@@ -370,7 +394,8 @@ static bool compile_token(struct compiler *compiler, const struct source_token *
 		return add_text(compiler, token->start, token->end);
 	case SOURCE_OUTPUT:
 		compiler->trim = token->trims_after;
-		return compile_output(compiler, token->start, token->inner, token->inner_end);
+		return compile_output(compiler, token->start, token->inner, token->inner_end) ||
+		       blame_unclosed(compiler, token);
 	case SOURCE_TAG:
 		compiler->trim = token->trims_after;
 		return compile_tag(compiler, token->start, token->inner, token->inner_end);

@@ -175,12 +175,12 @@ static int64_t full_year(int year, size_t digits)
 	return year + (year >= 69 ? 1900 : 2000);
 }
 
-/* 2026-11-27, 2026/11/27, 27/11/2026, 27.11.2026, 27-11-2026; also 2026-11 */
+/* 2026-11-27, 2026/11/27, 27/11/2026, 27.11.2026, 27-11-2026 */
 static bool read_parts(struct reader *reader, int first, size_t first_digits)
 {
 	char mark = *reader->at++;
 	size_t second_digits, third_digits = 0;
-	int second = read_number(reader, &second_digits), third = 1;
+	int second = read_number(reader, &second_digits), third = 0;
 
 	if (second_digits == 0)
 		return false;
@@ -188,7 +188,7 @@ static bool read_parts(struct reader *reader, int first, size_t first_digits)
 		reader->at++;
 		third = read_number(reader, &third_digits);
 	}
-	if (first_digits > 2)
+	if (first_digits > 2 && third_digits > 0)
 		return set_day(reader, first, second, third);
 	if (third_digits > 2)
 		return set_day(reader, third, second, first);
@@ -347,11 +347,7 @@ static bool read_all(struct reader *reader)
 	return reader->has_day || reader->has_month || reader->has_time;
 }
 
-static int month_days(int64_t year, int month)
-{
-	return (int)(date_days(year + (month == 12), month % 12 + 1, 1) - date_days(year, month, 1));
-}
-
+/* February 30 is March 1 or 2, as in Ruby. */
 static bool settle(struct reader *reader, const struct date *today)
 {
 	if (!reader->has_year)
@@ -365,8 +361,8 @@ static bool settle(struct reader *reader, const struct date *today)
 	if (reader->has_half)
 		reader->hour = reader->hour % 12 + (reader->is_afternoon ? 12 : 0);
 	return reader->month >= 1 && reader->month <= 12 && reader->day >= 1 && reader->year <= 999999 &&
-	       reader->day <= month_days(reader->year, reader->month) && reader->hour <= 24 && reader->minute <= 59 &&
-	       reader->second <= 60 && (reader->hour < 24 || (reader->minute == 0 && reader->second == 0));
+	       reader->day <= 31 && reader->hour <= 24 && reader->minute <= 59 && reader->second <= 60 &&
+	       (reader->hour < 24 || (reader->minute == 0 && reader->second == 0));
 }
 
 static void name_offset(struct date *date)

@@ -118,9 +118,13 @@ static enum number_problem calculate_floats(char operation, const struct value *
 {
 	double a = as_float(left), b = as_float(right), sum;
 
-	/* Ruby's BigDecimal refuses to divide by zero, whole or not. */
-	if ((operation == '/' || operation == '%') && b == 0)
+	if (operation == '%' && b == 0)
 		return NUMBER_ZERO_DIVISOR;
+	/* As with Ruby's BigDecimal: 1.0 by 0 is Infinity. */
+	if (operation == '/' && b == 0) {
+		*result = value_float(a == 0 ? NAN : a > 0 ? INFINITY : -INFINITY);
+		return NUMBER_NOT_FINITE;
+	}
 	if (calculate_exactly(operation, left, right, &sum)) {
 		*result = value_float(sum);
 		return NUMBER_FINE;

@@ -11,7 +11,7 @@ static bool text_of(const struct filter_call *call, struct value *text)
 static bool stays_plain(char byte)
 {
 	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-	       byte == '*' || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+	       byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
 /* As a form is sent: a blank becomes +. */

@@ -23,6 +23,10 @@ static bool calculate(const struct filter_call *call, char operation, struct val
 	switch (number_calculate(operation, &left, &right, result)) {
 	case NUMBER_FINE:
 		return true;
+	case NUMBER_NOT_FINITE:
+		if (!call->run->template->is_marketing)
+			return true;
+		/* fallthrough */
 	case NUMBER_ZERO_DIVISOR:
 		return run_fault(call->run, "%s divides by zero: check the number behind the colon with if first.",
 				 call->filter->name);
@@ -120,7 +124,7 @@ static bool round_number(const struct filter_call *call, struct value *result)
 	if (result->kind == VALUE_INTEGER)
 		return digits.integer >= 0 || round_integer(call, digits.integer, result);
 	result->real = number_round(result->real, (int)digits.integer);
-	return digits.integer != 0 || to_integer(call, result->real, result);
+	return digits.integer > 0 || to_integer(call, result->real, result);
 }
 
 static bool limit(const struct filter_call *call, int sign, struct value *result)

@@ -64,6 +64,10 @@ static bool check_count(struct compiler *compiler, const struct filter *filter, 
 				     "The filter %s takes nothing behind its name: remove the colon "
 				     "and what follows it.",
 				     filter->name);
+	if (filter->least == filter->most)
+		return compile_fault(compiler, place, "The filter %s takes %d argument%s and has %d here: %s.",
+				     filter->name, filter->least, filter->least == 1 ? "" : "s", count,
+				     filter->example);
 	return compile_fault(compiler, place, "The filter %s takes %d to %d arguments and has %d here: %s.",
 			     filter->name, filter->least, filter->most, count, filter->example);
 }
@@ -165,7 +169,8 @@ bool parse_filtered(struct compiler *compiler, bool is_printed)
 		if (!parse_filter(compiler, &chain))
 			return false;
 	if (compiler->token.kind != TOKEN_END)
-		return compile_unexpected(compiler, "| or the end");
+		return compile_unexpected(compiler,
+					  template->op_count > filter_start ? ": or | or the end" : "| or the end");
 	is_guarded =
 		chain.has_default || (chain.path != TEMPLATE_NOTHING && (template->ops[chain.path].flags & OP_GUARDED));
 	/* assign alone expects nothing: the print of what was assigned will. */

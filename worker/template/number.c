@@ -118,7 +118,7 @@ size_t number_print_float(double real, char out[NUMBER_PRINTED_MAX])
 	count = shortest(real, digits, &exponent);
 	if (signbit(real))
 		out[length++] = '-';
-	if (real != 0 && (exponent < -4 || exponent >= 16)) {
+	if (real != 0 && (exponent < -4 || exponent >= 15)) {
 		out[length++] = digits[0];
 		out[length++] = '.';
 		length += put_digits(digits, count, 1, count > 1 ? count : 2, out + length);

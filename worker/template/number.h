@@ -26,7 +26,12 @@ size_t number_print_float(double real, char out[NUMBER_PRINTED_MAX]);
  * integer 0. False: an integer beyond 64 bits. */
 bool number_of(const struct value *value, struct value *number) MUST_CHECK;
 
-enum number_problem { NUMBER_FINE, NUMBER_TOO_LARGE, NUMBER_ZERO_DIVISOR };
+enum number_problem {
+	NUMBER_FINE,
+	NUMBER_TOO_LARGE,
+	NUMBER_ZERO_DIVISOR,
+	NUMBER_NOT_FINITE, /* a float divided by zero: the result is Infinity or NaN */
+};
 
 /* operation: + - * / %. Both are numbers from number_of(). Two integers make an integer, rounded down. */
 enum number_problem number_calculate(char operation, const struct value *left, const struct value *right,

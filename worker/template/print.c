@@ -211,14 +211,12 @@ bool print_plain(struct run *run, const struct value *value, struct text *out)
 	return print_joined(run, value, 0, out);
 }
 
-/* Printed behind the output, and taken away from there again. */
-static bool print_container(struct run *run, const struct value *value, struct value *string)
+/* What was printed behind the output becomes a text in the arena. */
+static bool take_printed(struct run *run, size_t before, struct value *string)
 {
-	size_t before = run->out->length, length;
+	size_t length;
 	char *bytes;
 
-	if (!print_plain(run, value, run->out))
-		return false;
 	length = run->out->length - before;
 	if (!text_ok(run->out))
 		return run_limit(run, "A value is longer than %zu bytes as text.", run->out->ceiling);
@@ -229,6 +227,16 @@ static bool print_container(struct run *run, const struct value *value, struct v
 		memcpy(bytes, run->out->bytes + before, length);
 	*string = value_string(bytes, length);
 	return true;
+}
+
+/* As Ruby's to_s, brackets and all; printed behind the output, and taken away from there again. */
+static bool print_container(struct run *run, const struct value *value, struct value *string)
+{
+	size_t before = run->out->length;
+
+	if (!inspect(run, value, 0, run->out))
+		return false;
+	return take_printed(run, before, string);
 }
 
 bool run_string(struct run *run, const struct value *value, struct value *string)
@@ -265,6 +273,16 @@ bool run_string(struct run *run, const struct value *value, struct value *string
 	}
 }
 
+/* The same, but as it is printed: an array without its brackets. */
+static bool join_container(struct run *run, const struct value *value, struct value *string)
+{
+	size_t before = run->out->length;
+
+	if (!print_plain(run, value, run->out))
+		return false;
+	return take_printed(run, before, string);
+}
+
 bool run_print(struct run *run, const struct value *value)
 {
 	enum template_slot slot = run->template->slot;
@@ -284,7 +302,7 @@ bool run_print(struct run *run, const struct value *value)
 	}
 	if (slot == TEMPLATE_SLOT_PLAIN)
 		return print_plain(run, value, run->out);
-	if (!run_string(run, value, &string))
+	if (!join_container(run, value, &string))
 		return false;
 	print_escaped(string.bytes, string.length, slot, run->out);
 	return true;

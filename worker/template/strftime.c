@@ -122,6 +122,23 @@ static int half_hour(const struct date *date)
 	return date->hour % 12 == 0 ? 12 : date->hour % 12;
 }
 
+/* %#Z is in small letters. */
+static void put_zone(struct printer *printer, const struct directive *directive)
+{
+	struct directive plain = *directive;
+	char name[ZONE_ABBREVIATION_MAX];
+	size_t length = 0;
+
+	for (; printer->date->zone[length] != '\0'; length++) {
+		char byte = printer->date->zone[length];
+
+		name[length] = (char)(directive->swaps_case && byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+	}
+	name[length] = '\0';
+	plain.swaps_case = false;
+	put_text(printer, &plain, name);
+}
+
 static bool put_iso(struct printer *printer, const struct directive *directive, char letter)
 {
 	int64_t year;
@@ -234,7 +251,7 @@ static bool put_time(struct printer *printer, const struct directive *directive,
 		put_offset(printer, directive);
 		return true;
 	case 'Z':
-		put_text(printer, directive, date->zone);
+		put_zone(printer, directive);
 		return true;
 	default:
 		return false;

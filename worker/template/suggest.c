@@ -55,11 +55,24 @@ static size_t name_length(const char *bytes, size_t length)
 	return at;
 }
 
+/* |there */
+static size_t default_length(const char *bytes, size_t length)
+{
+	size_t at = 0;
+
+	if (length == 0 || *bytes != '|')
+		return 0;
+	while (at < length && at < 60 && bytes[at] != '}' && bytes[at] != '\n')
+		at++;
+	return at;
+}
+
 bool suggest_foreign(const char *bytes, size_t length, size_t *start, size_t *foreign_length)
 {
 	static const struct {
 		const char *open, *close;
-	} kinds[] = {{"*|", "|*"}, {"%%", "%%"}, {"{contactfield=", "}"}};
+		bool has_default;
+	} kinds[] = {{"*|", "|*", false}, {"%%", "%%", false}, {"{contactfield=", "}", true}};
 
 	for (size_t at = 0; at < length; at++) {
 		if (bytes[at] != '*' && bytes[at] != '%' && bytes[at] != '{')
@@ -70,6 +83,8 @@ bool suggest_foreign(const char *bytes, size_t length, size_t *start, size_t *fo
 			if (length - at < open || memcmp(bytes + at, kinds[i].open, open) != 0)
 				continue;
 			name = name_length(bytes + at + open, length - at - open);
+			if (name > 0 && kinds[i].has_default)
+				name += default_length(bytes + at + open + name, length - at - open - name);
 			if (name == 0 || length - at - open - name < close ||
 			    memcmp(bytes + at + open + name, kinds[i].close, close) != 0)
 				continue;

@@ -177,7 +177,6 @@ static bool parse_tablerow(struct compiler *compiler, size_t place)
 	if (block == NULL || !bind_word(compiler, "tablerowloop", &self) || !parse_head(compiler, block))
 		return false;
 	plan = block->plan;
-	block->is_blank = false;
 	return read_attributes(compiler, attributes, ARRAY_LENGTH(attributes)) &&
 	       push_attribute(compiler, &attributes[0], place, &plan->has_limit) &&
 	       push_attribute(compiler, &attributes[1], place, &plan->has_offset) &&

@@ -47,7 +47,11 @@ static bool parse_assign(struct compiler *compiler, size_t place)
 				     "assign needs a name, = and a value: {%% assign name = value %%}.");
 	compiler->lexer.at++;
 	next_token(compiler);
-	if (!parse_filtered(compiler, false) || (op = emit(compiler, OP_ASSIGN, place)) == NULL)
+	/* Pure Liquid assigns nil where nothing is written. */
+	if (!(compiler->token.kind == TOKEN_END && !compiler->template->is_marketing
+		      ? emit_constant(compiler, place, value_nil())
+		      : parse_filtered(compiler, false)) ||
+	    (op = emit(compiler, OP_ASSIGN, place)) == NULL)
 		return false;
 	op->a = name;
 	bind(compiler, name);
