@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/log.h"
+#include "worker/render_tool.h"
 #include "worker/settings.h"
 #include "worker/transfer.h"
 #include "worker/worker.h"
@@ -13,6 +14,7 @@ static const char help[] =
 	"postrider-worker - claims, renders, sends and records deliveries\n"
 	"\n"
 	"  postrider-worker [run]       work until SIGTERM, which finishes what is in flight; a second one ends at once\n"
+	"  postrider-worker render      renders templates, one JSON object a line in and one out; see render --help\n"
 	"  postrider-worker --settings  every setting with type, unit, default, bounds and what it does\n"
 	"  postrider-worker --version\n"
 	"  postrider-worker --help\n"
@@ -74,6 +76,19 @@ static int start(void)
 	return run();
 }
 
+static int render(int argument_count, char **arguments)
+{
+	if (argument_count == 3 && strcmp(arguments[2], "--help") == 0) {
+		fputs(render_tool_help, stdout);
+		return 0;
+	}
+	if (argument_count > 2) {
+		fprintf(stderr, "postrider-worker: unknown argument \"%s\"; see render --help\n", arguments[2]);
+		return 2;
+	}
+	return render_tool_run(stdin, stdout) ? 0 : 1;
+}
+
 int main(int argument_count, char **arguments)
 {
 	const char *command = argument_count > 1 ? arguments[1] : "run";
@@ -86,6 +101,8 @@ int main(int argument_count, char **arguments)
 		settings_print(worker_settings_table, worker_settings_count, stdout);
 	else if (strcmp(command, "run") == 0 && argument_count <= 2)
 		return start();
+	else if (strcmp(command, "render") == 0)
+		return render(argument_count, arguments);
 	else {
 		fprintf(stderr, "postrider-worker: unknown argument \"%s\"; see --help\n", command);
 		return 2;

@@ -31,23 +31,35 @@ static void check_refused(const char *json, size_t length)
 	json_decref(tree);
 }
 
+static struct template *compile(const char *source, enum template_slot slot)
+{
+	struct template_fault fault;
+
+	return template_compile(source, strlen(source), &(struct template_options){.slot = slot, .is_marketing = true},
+				&fault);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-	static const char source[] = "{{ a }}", deeper[] = "{{ a.b }}{{ a[1] }}{{ c.d[0].e | default: 'x' }}{{ c }}";
 	struct template_data data = {.json = (const char *)bytes, .length = length};
+	struct template_context *context = template_context_new();
 	struct template_fault fault;
-	struct template *value = template_compile(source, sizeof(source) - 1, &(struct template_options){.slot = TEMPLATE_SLOT_PLAIN, .is_marketing = true}, &fault);
-	struct template *paths = template_compile(deeper, sizeof(deeper) - 1, &(struct template_options){.slot = TEMPLATE_SLOT_JSON, .is_marketing = true}, &fault);
+	struct template *value = compile("{{ a }}", TEMPLATE_SLOT_PLAIN);
+	struct template *paths =
+		compile("{{ a.b }}{{ a[1] }}{{ c.d[0].e | default: 'x' }}{{ c }}{% for x in a %}{{ x[1].b }}"
+			"{{ x.b.size }}{% endfor %}{{ a | map: 'b' | join }}{% if a == c %}{{ a.last }}{% endif %}",
+			TEMPLATE_SLOT_JSON);
 	struct text out;
 
 	text_init(&out, 1024 * 1024);
-	if (render(value, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault))
+	if (template_render(value, context, &data, &out, &fault))
 		check_same((const char *)bytes, length, &out);
-	else
+	else if (fault.kind == TEMPLATE_FAULT_DATA)
 		check_refused((const char *)bytes, length);
-	(void)!render(paths, TEMPLATE_UNDEFINED_BLANK, &data, &out, &fault);
+	(void)!template_render(paths, context, &data, &out, &fault);
 	text_release(&out);
 	template_free(&value);
 	template_free(&paths);
+	template_context_free(&context);
 	return 0;
 }

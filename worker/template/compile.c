@@ -1,441 +1,457 @@
+#include "worker/template/compile.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/memory.h"
-#include "worker/template/fault.h"
-#include "worker/template/lex.h"
-#include "worker/template/program.h"
-#include "worker/template/value.h"
+#include "worker/template/suggest.h"
 
-/* A place in the source, in characters; only ever moves forward. */
-struct place {
-	size_t offset;
-	int line, column;
-};
-
-struct compiler {
-	struct lexer lexer;
-	struct token token; /* the one looked at */
-	struct template *template;
-	struct place place;
-	size_t op_room, node_room;
-	bool trim; /* the literal that follows loses its leading blanks */
-	struct template_fault *fault;
-};
-
-static void advance(struct compiler *compiler, size_t offset)
+static void advance(const struct unit *unit, size_t from, size_t to, int *line, int *column)
 {
-	struct place *place = &compiler->place;
-
-	for (; place->offset < offset; place->offset++) {
-		unsigned char byte = (unsigned char)compiler->lexer.source[place->offset];
+	for (size_t i = from; i < to && i < unit->length; i++) {
+		unsigned char byte = (unsigned char)unit->source[i];
 
 		if (byte == '\n') {
-			place->line++;
-			place->column = 1;
+			++*line;
+			*column = 1;
 		} else if ((byte & 0xC0) != 0x80) {
-			place->column++;
+			++*column;
 		}
 	}
 }
 
-#define SYNTAX(compiler, offset, ...)                                                                                  \
-	(advance((compiler), (offset)),                                                                                \
-	 template_fault_set((compiler)->fault, TEMPLATE_FAULT_SYNTAX, (compiler)->place.line,                          \
-			    (compiler)->place.column, __VA_ARGS__))
-#define LIMIT(compiler, ...) template_fault_set((compiler)->fault, TEMPLATE_FAULT_LIMIT, 0, 0, __VA_ARGS__)
-
-static const char *token_bytes(const struct compiler *compiler)
+void template_place(const struct unit *unit, size_t offset, int *line, int *column)
 {
-	return compiler->lexer.source + compiler->token.start;
+	*line = 1;
+	*column = 1;
+	advance(unit, 0, offset, line, column);
 }
 
-static void next_token(struct compiler *compiler)
+void template_place_after(const struct unit *unit, const struct need *before, struct need *need)
 {
-	compiler->token = lex_next(&compiler->lexer);
+	if (before == NULL || before->unit != need->unit || before->place > need->place) {
+		template_place(unit, need->place, &need->line, &need->column);
+		return;
+	}
+	need->line = before->line;
+	need->column = before->column;
+	advance(unit, before->place, need->place, &need->line, &need->column);
 }
 
-static bool token_closes(const struct compiler *compiler)
+/* A place in a partial is named with it: line and column count in its own source. */
+static void in_partial(const struct compiler *compiler, char *text, size_t size)
 {
-	return compiler->token.kind == TOKEN_CLOSE || compiler->token.kind == TOKEN_CLOSE_TRIM;
+	char sentence[TEMPLATE_FAULT_MAX];
+
+	if (compiler->unit->name == NULL)
+		return;
+	(void)snprintf(sentence, sizeof(sentence), "%s", text);
+	(void)snprintf(text, size, "In the partial \"%.*s\": %.200s",
+		       SUGGEST_QUOTE(compiler->unit->name, compiler->unit->name_length), sentence);
 }
 
-/* What is wrong with the token looked at, for a person who edits a message. */
-static bool unexpected(struct compiler *compiler, const char *expected)
+bool compile_fault(struct compiler *compiler, size_t place, const char *format, ...)
+{
+	struct template_fault *fault = compiler->fault;
+	va_list arguments;
+
+	fault->kind = TEMPLATE_FAULT_SYNTAX;
+	template_place(compiler->unit, place, &fault->line, &fault->column);
+	va_start(arguments, format);
+	(void)vsnprintf(fault->text, sizeof(fault->text), format, arguments);
+	va_end(arguments);
+	in_partial(compiler, fault->text, sizeof(fault->text));
+	return false;
+}
+
+bool compile_limit(struct compiler *compiler, const char *format, ...)
+{
+	struct template_fault *fault = compiler->fault;
+	va_list arguments;
+
+	fault->kind = TEMPLATE_FAULT_LIMIT;
+	fault->line = fault->column = 0;
+	va_start(arguments, format);
+	(void)vsnprintf(fault->text, sizeof(fault->text), format, arguments);
+	va_end(arguments);
+	in_partial(compiler, fault->text, sizeof(fault->text));
+	return false;
+}
+
+static bool unexpected_mark(struct compiler *compiler, char byte)
+{
+	size_t place = compiler->token.place;
+
+	switch (byte) {
+	case '$':
+		return compile_fault(compiler, place, "${ } is not used here: write {{ first_name }}.");
+	case '{':
+		return compile_fault(compiler, place, "There is a brace too many: write {{ name }}.");
+	case '&':
+		return compile_fault(compiler, place,
+				     "An HTML editor has changed this: write \" and spaces themselves, not &quot; or "
+				     "&nbsp;.");
+	case '=':
+		return compile_fault(compiler, place, "A single = compares nothing: write == instead.");
+	default:
+		return compile_fault(compiler, place, "\"%.*s\" means nothing here: remove it.",
+				     SUGGEST_QUOTE(compiler->source + compiler->token.start, compiler->token.length));
+	}
+}
+
+bool compile_unexpected(struct compiler *compiler, const char *expected)
 {
 	const struct token *token = &compiler->token;
+	const char *bytes = compiler->source + token->start;
 
 	switch (token->kind) {
 	case TOKEN_CURLY_QUOTE:
-		return SYNTAX(compiler, token->place,
-			      "%.*s is a typographic quote, put there by an editor: write \" or ' instead.",
-			      (int)token->length, token_bytes(compiler));
+		return compile_fault(compiler, token->place,
+				     "%.*s is a typographic quote, put there by an editor: write \" or ' instead.",
+				     (int)token->length, bytes);
 	case TOKEN_OPEN_TEXT:
-		return SYNTAX(compiler, token->place, "This quote is never closed: put the same %c behind the text.",
-			      *token_bytes(compiler));
-	case TOKEN_END:
-		return SYNTAX(compiler, token->place, "The template ends within {{: put }} behind the name.");
+		return compile_fault(compiler, token->place,
+				     "This quote is never closed: put the same %c behind the text.", *bytes);
 	case TOKEN_FOREIGN:
-		if (*token_bytes(compiler) == '$')
-			return SYNTAX(compiler, token->place, "${ } is not used here: write {{ first_name }}.");
-		if (*token_bytes(compiler) == '{')
-			return SYNTAX(compiler, token->place, "There is a brace too many: write {{ name }}.");
-		if (*token_bytes(compiler) == '&')
-			return SYNTAX(compiler, token->place,
-				      "An HTML editor has changed this: write \" and spaces themselves, not &quot; or "
-				      "&nbsp;.");
-		break;
+		return unexpected_mark(compiler, *bytes);
+	case TOKEN_END:
+		return compile_fault(compiler, token->place, "Before the end of the braces, %s is missing.", expected);
 	default:
-		break;
+		return compile_fault(compiler, token->place, "\"%.*s\" stands where %s is expected.",
+				     SUGGEST_QUOTE(bytes, token->length), expected);
 	}
-	if (token_closes(compiler))
-		return SYNTAX(compiler, token->place, "Before }}, %s is missing.", expected);
-	return SYNTAX(compiler, token->place, "\"%.*s\" stands where %s is expected.",
-		      TEMPLATE_QUOTE(token_bytes(compiler), token->length), expected);
 }
 
-static struct template_piece keep(struct template *template, const char *bytes, size_t length)
+static size_t trim_start(const struct compiler *compiler, size_t start, size_t end)
 {
-	struct template_piece piece = {.start = (uint32_t) template->bytes.length, .length = (uint32_t)length};
-
-	text_add_bytes(&template->bytes, bytes, length);
-	return piece;
-}
-
-static struct template_op *add_op(struct compiler *compiler, enum template_op_kind kind)
-{
-	struct template *template = compiler->template;
-	struct template_op *op;
-
-	if (template->op_count == compiler->op_room) {
-		compiler->op_room = compiler->op_room == 0 ? 8 : 2 * compiler->op_room;
-		template->ops = memory_grow(template->ops, compiler->op_room, sizeof(*template->ops));
-	}
-	op = &template->ops[template->op_count++];
-	memset(op, 0, sizeof(*op));
-	op->kind = kind;
-	op->node = TEMPLATE_NOTHING;
-	op->line = compiler->place.line;
-	op->column = compiler->place.column;
-	return op;
-}
-
-static int32_t find_child(const struct template *template, int32_t parent, const char *name, size_t length,
-			  int32_t element)
-{
-	int32_t child = template->nodes[parent].first_child;
-
-	for (; child >= 0; child = template->nodes[child].next_sibling) {
-		const struct template_node *node = &template->nodes[child];
-
-		if (node->element != element)
-			continue;
-		if (element >= 0 ||
-		    (node->name.length == length && memcmp(template_bytes(template, node->name), name, length) == 0))
-			return child;
-	}
-	return TEMPLATE_NOTHING;
-}
-
-static int32_t new_node(struct compiler *compiler, int32_t parent)
-{
-	struct template *template = compiler->template;
-	struct template_node *node;
-	int32_t number = (int32_t) template->node_count;
-
-	if (template->node_count == compiler->node_room) {
-		compiler->node_room = compiler->node_room == 0 ? 8 : 2 * compiler->node_room;
-		template->nodes = memory_grow(template->nodes, compiler->node_room, sizeof(*template->nodes));
-	}
-	node = &template->nodes[template->node_count++];
-	*node = (struct template_node){.element = TEMPLATE_NOTHING,
-				       .parent = parent,
-				       .first_child = TEMPLATE_NOTHING,
-				       .next_sibling = TEMPLATE_NOTHING};
-	if (parent >= 0) {
-		node->next_sibling = template->nodes[parent].first_child;
-		template->nodes[parent].first_child = number;
-	}
-	return number;
-}
-
-/* The node of a name or element below parent, made when it is new. */
-static bool enter(struct compiler *compiler, int32_t *node, const char *name, size_t length, int32_t element)
-{
-	struct template *template = compiler->template;
-	int32_t parent = *node, child = find_child(template, parent, name, length, element);
-
-	if (child < 0) {
-		if (template->node_count == TEMPLATE_NODES_MAX)
-			return LIMIT(compiler, "The template reads more than %d different names: use fewer.",
-				     TEMPLATE_NODES_MAX - 1);
-		child = new_node(compiler, parent);
-		template->nodes[child].element = element;
-		if (element < 0) {
-			template->nodes[child].name = keep(template, name, length);
-			template->nodes[parent].child_lengths |= UINT64_C(1) << (length & 63);
-		}
-	}
-	*node = child;
-	return true;
-}
-
-static bool parse_element(struct compiler *compiler, int32_t *node)
-{
-	const char *digits;
-	int32_t element = 0;
-
-	next_token(compiler);
-	digits = token_bytes(compiler);
-	if (compiler->token.kind != TOKEN_NAME)
-		return unexpected(compiler, "an element's number, such as [0],");
-	for (size_t i = 0; i < compiler->token.length; i++) {
-		if (digits[i] < '0' || digits[i] > '9')
-			return unexpected(compiler, "an element's number, such as [0],");
-		if (element > 1000000)
-			return SYNTAX(compiler, compiler->token.place, "An element's number is at most 1000000.");
-		element = element * 10 + (digits[i] - '0');
-	}
-	next_token(compiler);
-	if (compiler->token.kind != TOKEN_CLOSE_BRACKET)
-		return unexpected(compiler, "]");
-	return enter(compiler, node, NULL, 0, element);
-}
-
-static bool parse_name(struct compiler *compiler, int32_t *node)
-{
-	if (compiler->token.kind != TOKEN_NAME)
-		return unexpected(compiler, "a name, such as contact.first_name,");
-	return enter(compiler, node, token_bytes(compiler), compiler->token.length, TEMPLATE_NOTHING);
-}
-
-/* contact.points[0] */
-static bool parse_path(struct compiler *compiler, struct template_op *op)
-{
-	int32_t node = TEMPLATE_ROOT;
-	size_t start = compiler->token.start, end;
-
-	if (!parse_name(compiler, &node))
-		return false;
-	for (;;) {
-		end = compiler->lexer.at;
-		next_token(compiler);
-		if (compiler->token.kind == TOKEN_DOT) {
-			next_token(compiler);
-			if (!parse_name(compiler, &node))
-				return false;
-		} else if (compiler->token.kind == TOKEN_OPEN_BRACKET) {
-			if (!parse_element(compiler, &node))
-				return false;
-		} else {
-			break;
-		}
-	}
-	op->node = node;
-	op->path = keep(compiler->template, compiler->lexer.source + start, end - start);
-	return true;
-}
-
-static void set_default(struct compiler *compiler, struct template_op *op, size_t start, size_t length)
-{
-	struct text *bytes = &compiler->template->bytes;
-
-	/* Of several defaults the first that is not empty counts. */
-	if (op->has_default && op->text.length > 0)
-		return;
-	op->has_default = true;
-	op->text.start = (uint32_t)bytes->length;
-	template_print_escaped(compiler->lexer.source + start, length, compiler->template->slot, bytes);
-	op->text.length = (uint32_t)(bytes->length - op->text.start);
-}
-
-static bool is_number(const char *bytes, size_t length)
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] >= '0' && bytes[i] <= '9')
-			digits++;
-		else if (!(bytes[i] == '-' && i == 0))
-			return false;
-	}
-	return digits > 0;
-}
-
-/* default: "friend" or default: 0 or default: 9.95 */
-static bool parse_default(struct compiler *compiler, struct template_op *op)
-{
-	const char *expected = "a text in quotes or a number";
-	size_t start;
-
-	next_token(compiler);
-	if (compiler->token.kind != TOKEN_COLON)
-		return unexpected(compiler, "a colon and a text, as in default: \"friend\",");
-	next_token(compiler);
-	start = compiler->token.start;
-	if (compiler->token.kind == TOKEN_TEXT) {
-		set_default(compiler, op, start, compiler->token.length);
-		next_token(compiler);
-		return true;
-	}
-	if (compiler->token.kind != TOKEN_NAME || !is_number(token_bytes(compiler), compiler->token.length))
-		return unexpected(compiler, expected);
-	size_t end = compiler->lexer.at;
-	next_token(compiler);
-	if (compiler->token.kind == TOKEN_DOT) {
-		next_token(compiler);
-		if (compiler->token.kind != TOKEN_NAME || *token_bytes(compiler) == '-' ||
-		    !is_number(token_bytes(compiler), compiler->token.length))
-			return unexpected(compiler, "a number's decimals");
-		end = compiler->lexer.at;
-		next_token(compiler);
-	}
-	set_default(compiler, op, start, end - start);
-	return true;
-}
-
-static bool parse_filter(struct compiler *compiler, struct template_op *op)
-{
-	next_token(compiler);
-	if (compiler->token.kind != TOKEN_NAME)
-		return unexpected(compiler, "a filter's name, such as default,");
-	if (compiler->token.length != 7 || memcmp(token_bytes(compiler), "default", 7) != 0)
-		return SYNTAX(
-			compiler, compiler->token.place,
-			"There is no filter \"%.*s\": only default is known, as in {{ name | default: \"friend\" }}.",
-			TEMPLATE_QUOTE(token_bytes(compiler), compiler->token.length));
-	return parse_default(compiler, op);
-}
-
-static bool is_blank(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-static void add_literal(struct compiler *compiler, size_t start, size_t end, bool trim_end)
-{
-	const char *source = compiler->lexer.source;
-	struct template *template = compiler->template;
-	struct template_op *op;
-
-	while (compiler->trim && start < end && is_blank(source[start]))
+	while (start < end && (lex_is_blank(compiler->source[start]) || compiler->source[start] == '\0'))
 		start++;
-	while (trim_end && end > start && is_blank(source[end - 1]))
+	return start;
+}
+
+static size_t trim_end(const struct compiler *compiler, size_t start, size_t end)
+{
+	while (end > start && (lex_is_blank(compiler->source[end - 1]) || compiler->source[end - 1] == '\0'))
 		end--;
-	if (start == end)
-		return;
-	op = add_op(compiler, TEMPLATE_OP_LITERAL);
-	op->text.start = (uint32_t) template->bytes.length;
-	if (template->slot == TEMPLATE_SLOT_HEADER)
-		text_add_header(&template->bytes, source + start, end - start);
-	else
-		text_add_bytes(&template->bytes, source + start, end - start);
-	op->text.length = (uint32_t)(template->bytes.length - op->text.start);
+	return end;
 }
 
-/* Said before the words inside are looked at: otherwise the next sentence's first word would get the blame. */
-static bool check_closed(struct compiler *compiler, size_t open)
+/* The next {{- or {%- trims the text before it. */
+static bool next_trims(const struct compiler *compiler)
 {
-	const char *inside = compiler->lexer.source + open + 2;
-	size_t length = compiler->lexer.length - open - 2;
-	const char *close = memmem(inside, length, "}}", 2);
+	return compiler->end - compiler->at > 2 && compiler->source[compiler->at + 2] == '-' &&
+	       compiler->source[compiler->at] == '{';
+}
 
-	if (close != NULL && memmem(inside, (size_t)(close - inside), "{{", 2) == NULL)
+static bool check_foreign(struct compiler *compiler, size_t start, size_t end)
+{
+	size_t at, length;
+
+	if (!compiler->template->is_marketing || !suggest_foreign(compiler->source + start, end - start, &at, &length))
 		return true;
-	if (close != NULL && inside < close && *inside == '{')
-		return true; /* {{{ has a sentence of its own */
-	return SYNTAX(compiler, open, "This {{ is not closed: put }} behind the name.");
+	return compile_fault(compiler, start + at,
+			     "%.*s is a placeholder of another system: write {{ contact.first_name }}.",
+			     SUGGEST_QUOTE(compiler->source + start + at, length));
 }
 
-/* From {{ to behind }}. */
-static bool parse_output(struct compiler *compiler, size_t open)
+/* In a header also the literal text must not hold a line end. */
+static bool put_text(struct compiler *compiler, struct op *op, size_t start, size_t end)
 {
-	struct template_op op = {.kind = TEMPLATE_OP_VALUE};
+	char *clean;
+	uint32_t length = 0;
 
-	if (!check_closed(compiler, open))
+	op->bytes = compiler->source + start;
+	op->length = (uint32_t)(end - start);
+	if (compiler->template->slot != TEMPLATE_SLOT_HEADER)
+		return true;
+	if ((clean = emit_memory(compiler, end - start)) == NULL)
 		return false;
-	advance(compiler, open);
-	op.line = compiler->place.line;
-	op.column = compiler->place.column;
-	compiler->lexer.at = open + 2 + (compiler->lexer.source[open + 2] == '-' ? 1 : 0);
-	next_token(compiler);
-	if (!parse_path(compiler, &op))
-		return false;
-	while (compiler->token.kind == TOKEN_PIPE)
-		if (!parse_filter(compiler, &op))
-			return false;
-	if (!token_closes(compiler))
-		return unexpected(compiler, "| or }}");
-	compiler->trim = compiler->token.kind == TOKEN_CLOSE_TRIM;
-	*add_op(compiler, TEMPLATE_OP_VALUE) = op;
+	for (size_t i = start; i < end; i++)
+		if ((unsigned char)compiler->source[i] >= 0x20 && compiler->source[i] != 0x7F)
+			clean[length++] = compiler->source[i];
+	op->bytes = clean;
+	op->length = length;
 	return true;
 }
 
-/* The next {{ or {%, or the end. */
-static size_t find_open(const struct lexer *lexer)
+static bool add_text(struct compiler *compiler, size_t start, size_t end)
 {
-	const char *at = lexer->source + lexer->at, *end = lexer->source + lexer->length;
+	struct op *op;
 
-	while (at < end && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
-		if (end - at >= 2 && (at[1] == '{' || at[1] == '%'))
-			return (size_t)(at - lexer->source);
-		at++;
-	}
-	return lexer->length;
+	if (!check_foreign(compiler, start, end))
+		return false;
+	if (compiler->trim)
+		start = trim_start(compiler, start, end);
+	compiler->trim = false;
+	if (next_trims(compiler))
+		end = trim_end(compiler, start, end);
+	if (start == end)
+		return true;
+	if (trim_start(compiler, start, end) < end)
+		compile_not_blank(compiler);
+	op = emit(compiler, OP_TEXT, start);
+	return op != NULL && put_text(compiler, op, start, end);
 }
 
-static bool compile_source(struct compiler *compiler)
+void compile_not_blank(struct compiler *compiler)
 {
-	struct lexer *lexer = &compiler->lexer;
-
-	while (lexer->at < lexer->length) {
-		size_t open = find_open(lexer);
-		bool trims = lexer->length - open > 2 && lexer->source[open + 2] == '-';
-
-		add_literal(compiler, lexer->at, open, trims);
-		compiler->trim = false;
-		if (open == lexer->length)
-			break;
-		if (lexer->source[open + 1] == '%')
-			return SYNTAX(compiler, open,
-				      "Tags ({%% ... %%}) are not known yet: use {{ name }} and {{ name | default: "
-				      "\"friend\" }}.");
-		if (!parse_output(compiler, open))
-			return false;
-		if (compiler->template->op_count > TEMPLATE_OPS_MAX)
-			return LIMIT(compiler, "The template has more than %d pieces: make it shorter.",
-				     TEMPLATE_OPS_MAX);
-	}
-	return true;
+	if (compiler->block_count > 0)
+		compiler->blocks[compiler->block_count - 1].is_blank = false;
+	else
+		compiler->is_blank = false;
 }
 
-struct template *template_compile(const char *source, size_t length, const struct template_options *options,
-				  struct template_fault *fault)
+bool compile_output(struct compiler *compiler, size_t place, size_t start, size_t end)
 {
-	struct compiler compiler = {
-		.lexer = {.source = source, .length = length}, .place = {.line = 1, .column = 1}, .fault = fault};
+	compile_not_blank(compiler);
+	expression_start(compiler, start, end);
+	if (compiler->token.kind == TOKEN_END && !compiler->template->is_marketing)
+		return true;
+	(void)place;
+	return parse_filtered(compiler, true);
+}
 
-	if (length > TEMPLATE_SOURCE_MAX) {
-		LIMIT(&compiler, "The template has %zu bytes; at most %d are allowed.", length, TEMPLATE_SOURCE_MAX);
+struct block *block_innermost(struct compiler *compiler)
+{
+	return compiler->block_count > compiler->liquid_base ? &compiler->blocks[compiler->block_count - 1] : NULL;
+}
+
+struct block *block_open(struct compiler *compiler, enum block_kind kind, size_t place)
+{
+	struct block *block;
+
+	if (compiler->block_count == TEMPLATE_BLOCKS_MAX) {
+		compile_fault(compiler, place, "Blocks stand more than %d deep within each other: take some apart.",
+			      TEMPLATE_BLOCKS_MAX);
+		compiler->fault->kind = TEMPLATE_FAULT_LIMIT;
 		return NULL;
 	}
-	compiler.template = memory_new(sizeof(*compiler.template));
-	compiler.template->slot = options->slot;
-	/* Names, defaults and paths lie beside the text; an escaped default grows to six times its length at most. */
-	text_init(&compiler.template->bytes, 16 + (size_t)8 * TEMPLATE_SOURCE_MAX);
-	new_node(&compiler, TEMPLATE_NOTHING);
-	if (!compile_source(&compiler))
-		template_free(&compiler.template);
-	return compiler.template;
+	block = &compiler->blocks[compiler->block_count++];
+	*block = (struct block){.kind = kind,
+				.place = place,
+				.start = compiler->template->op_count,
+				.skip = TEMPLATE_NOTHING,
+				.leave = TEMPLATE_NOTHING,
+				.is_blank = true,
+				.guard_count = compiler->guard_count};
+	return block;
 }
 
-void template_free(struct template **template)
+/* But not those in a tablerow or ifchanged, which print around them. */
+static void remove_blanks(struct template *template, int32_t from)
 {
-	if (*template == NULL)
-		return;
-	free((*template)->ops);
-	free((*template)->nodes);
-	text_release(&(*template)->bytes);
-	free(*template);
-	*template = NULL;
+	int depth = 0;
+
+	for (int32_t i = from; i < template->op_count; i++) {
+		struct op *op = &template->ops[i];
+
+		depth += op->kind == OP_TABLEROW || op->kind == OP_IFCHANGED;
+		depth -= op->kind == OP_TABLEROW_NEXT || op->kind == OP_IFCHANGED_END;
+		if (op->kind == OP_TEXT && depth == 0)
+			op->length = 0;
+	}
+}
+
+void block_close(struct compiler *compiler, bool removes_blanks)
+{
+	struct block *block = &compiler->blocks[compiler->block_count - 1];
+	struct template *template = compiler->template;
+
+	emit_land_all(compiler, block);
+	if (removes_blanks && block->is_blank)
+		remove_blanks(template, block->start);
+	compiler->guard_count = block->guard_count;
+	compiler->block_count--;
+	if (!block->is_blank && block->kind != BLOCK_CAPTURE)
+		compile_not_blank(compiler);
+}
+
+static const char *const block_words[] = {"if", "unless", "case", "for", "tablerow", "capture", "ifchanged"};
+
+static bool check_closed(struct compiler *compiler, size_t base)
+{
+	const struct block *block;
+
+	if (compiler->block_count == base)
+		return true;
+	block = &compiler->blocks[compiler->block_count - 1];
+	return compile_fault(compiler, block->place, "This %s is never closed: put {%% end%s %%} where it ends.",
+			     block_words[block->kind], block_words[block->kind]);
+}
+
+static const struct tag *const tag_tables[] = {flow_tags, loop_tags, text_tags, partial_tags};
+
+static const struct tag *find_tag(const struct compiler *compiler, const char *name, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(tag_tables); i++)
+		for (const struct tag *tag = tag_tables[i]; tag->name != NULL; tag++)
+			if (name_is(name, length, tag->name) &&
+			    (!tag->is_marketing || compiler->template->is_marketing))
+				return tag;
+	return NULL;
+}
+
+static bool unknown_tag(struct compiler *compiler, size_t place, const char *name, size_t length)
+{
+	static const char *const inner[] = {"else",       "elsif",  "when",        "endif",      "endunless",
+					    "endcase",    "endfor", "endtablerow", "endcapture", "endifchanged",
+					    "endcomment", "endraw", "enddoc"};
+	const struct block *block = block_innermost(compiler);
+	const char *nearest = NULL;
+	int best = SUGGEST_FAR;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(inner); i++)
+		if (name_is(name, length, inner[i]))
+			return block != NULL
+				       ? compile_fault(compiler, place,
+						       "%s does not belong to the %s that is open here: close "
+						       "that with {%% end%s %%} first.",
+						       inner[i], block_words[block->kind], block_words[block->kind])
+				       : compile_fault(compiler, place,
+						       "%s stands alone: nothing is open here that it belongs to.",
+						       inner[i]);
+	for (size_t i = 0; i < ARRAY_LENGTH(tag_tables) + 1; i++)
+		for (size_t j = 0;
+		     i < ARRAY_LENGTH(tag_tables) ? tag_tables[i][j].name != NULL : j < ARRAY_LENGTH(inner); j++) {
+			const char *word = i < ARRAY_LENGTH(tag_tables) ? tag_tables[i][j].name : inner[j];
+
+			if (suggest_distance(name, length, word) < best) {
+				best = suggest_distance(name, length, word);
+				nearest = word;
+			}
+		}
+	if (nearest != NULL)
+		return compile_fault(compiler, place, "There is no tag \"%.*s\": did you mean %s?",
+				     SUGGEST_QUOTE(name, length), nearest);
+	return compile_fault(compiler, place, "There is no tag \"%.*s\": the tags are listed in the handbook.",
+			     SUGGEST_QUOTE(name, length));
+}
+
+/* The word a tag begins with; # is one also. */
+static size_t tag_name(const struct compiler *compiler, size_t start, size_t end)
+{
+	size_t at = start;
+
+	if (at < end && compiler->source[at] == '#')
+		return 1;
+	while (at < end && lex_is_word(compiler->source[at]))
+		at++;
+	return at - start;
+}
+
+bool compile_tag(struct compiler *compiler, size_t place, size_t start, size_t end)
+{
+	struct block *block = block_innermost(compiler);
+	const struct tag *tag;
+	const char *name;
+	size_t length;
+	bool handled = false;
+
+	while (start < end && lex_is_blank(compiler->source[start]))
+		start++;
+	name = compiler->source + start;
+	length = tag_name(compiler, start, end);
+	if (length == 0)
+		return compile_fault(compiler, place, "This tag has no name: write {%% if ... %%}, for instance.");
+	expression_start(compiler, start + length, end);
+	compiler->lexer.at = start + length; /* where the markup begins, for tags that read it themselves */
+	if (block != NULL && (!flow_inner_tag(compiler, block, place, name, length, &handled) ||
+			      !loop_inner_tag(compiler, block, place, name, length, &handled) ||
+			      !text_inner_tag(compiler, block, place, name, length, &handled)))
+		return false;
+	if (handled)
+		return true;
+	tag = find_tag(compiler, name, length);
+	if (tag == NULL)
+		return unknown_tag(compiler, place, name, length);
+	return tag->parse(compiler, place);
+}
+
+static bool unclosed(struct compiler *compiler, const struct source_token *token)
+{
+	if (compiler->source[token->start + 1] == '{')
+		return compile_fault(compiler, token->start, "This {{ is not closed: put }} behind the name.");
+	return compile_fault(compiler, token->start, "This {%% is not closed: put %%} behind the tag.");
+}
+
+/* {{ name, {{ other }}: the first is to blame, and not what the words between look like. */
+static bool blame_unclosed(struct compiler *compiler, const struct source_token *token)
+{
+	size_t inner = token->inner + 1;
+
+	if (inner >= token->inner_end || compiler->fault->kind != TEMPLATE_FAULT_SYNTAX ||
+	    memmem(compiler->source + inner, token->inner_end - inner, "{{", 2) == NULL)
+		return false;
+	return unclosed(compiler, token);
+}
+
+static bool compile_token(struct compiler *compiler, const struct source_token *token)
+{
+	switch (token->kind) {
+	case SOURCE_TEXT:
+		return add_text(compiler, token->start, token->end);
+	case SOURCE_OUTPUT:
+		compiler->trim = token->trims_after;
+		return compile_output(compiler, token->start, token->inner, token->inner_end) ||
+		       blame_unclosed(compiler, token);
+	case SOURCE_TAG:
+		compiler->trim = token->trims_after;
+		return compile_tag(compiler, token->start, token->inner, token->inner_end);
+	default:
+		return unclosed(compiler, token);
+	}
+}
+
+bool compile_unit(struct compiler *compiler)
+{
+	struct source_token token;
+
+	compiler->source = compiler->unit->source;
+	compiler->at = 0;
+	compiler->end = compiler->unit->length;
+	compiler->tag_close = compiler->value_close = 0;
+	compiler->trim = compiler->in_liquid = false;
+	compiler->is_blank = true;
+	compiler->unit->entry = compiler->template->op_count;
+	while (source_next(compiler, &token))
+		if (!compile_token(compiler, &token))
+			return false;
+	return check_closed(compiler, 0) && emit(compiler, OP_RETURN, compiler->unit->length) != NULL;
+}
+
+bool compile_liquid(struct compiler *compiler, size_t start, size_t end)
+{
+	size_t at = compiler->at, outer_end = compiler->end, base = compiler->liquid_base;
+	bool compiles = true, trim = compiler->trim;
+
+	compiler->in_liquid = true;
+	compiler->liquid_base = compiler->block_count;
+	compiler->at = start;
+	compiler->end = end;
+	while (compiles && compiler->at < compiler->end) {
+		size_t line = compiler->at;
+		const char *newline = memchr(compiler->source + line, '\n', compiler->end - line);
+		size_t line_end = newline != NULL ? (size_t)(newline - compiler->source) : compiler->end;
+
+		compiler->at = newline != NULL ? line_end + 1 : compiler->end;
+		/* liquid within liquid is the rest of its line */
+		while (trim_start(compiler, line, line_end) < line_end) {
+			line = trim_start(compiler, line, line_end);
+			if (tag_name(compiler, line, line_end) != 6 ||
+			    memcmp(compiler->source + line, "liquid", 6) != 0)
+				break;
+			line += 6;
+		}
+		if (trim_start(compiler, line, line_end) < line_end)
+			compiles = compile_tag(compiler, line, line, line_end);
+	}
+	compiles = compiles && check_closed(compiler, compiler->liquid_base);
+	compiler->in_liquid = false;
+	compiler->liquid_base = base;
+	compiler->at = at;
+	compiler->end = outer_end;
+	compiler->trim = trim;
+	return compiles;
 }

@@ -3,16 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int template_quoted(const char *bytes, size_t length)
-{
-	if (length <= TEMPLATE_QUOTED_MAX)
-		return (int)length;
-	length = TEMPLATE_QUOTED_MAX;
-	while (length > 0 && ((unsigned char)bytes[length] & 0xC0) == 0x80)
-		length--;
-	return (int)length;
-}
-
 bool template_fault_set(struct template_fault *fault, enum template_fault_kind kind, int line, int column,
 			const char *format, ...)
 {

@@ -1,7 +1,7 @@
-/* lex - the words inside {{ ... }}, one at a time.
+/* lex - the words inside {{ ... }} and {% ... %}, one at a time.
  *
- * A name is letters, digits, _ and -; a text stands in " or ' and has no escapes, as in Liquid. Blanks are
- * space, tab, line ends and the no-break space that editors insert. The source is borrowed.
+ * The lexer of the reference implementation: a name is a letter or _, then letters, digits, _ and -, and perhaps a ?
+ * at its end; a text stands in " or ' and has no escapes. The source is borrowed.
  */
 #ifndef POSTRIDER_WORKER_TEMPLATE_LEX_H
 #define POSTRIDER_WORKER_TEMPLATE_LEX_H
@@ -9,16 +9,20 @@
 #include "shared/base.h"
 
 enum token_kind {
-	TOKEN_NAME, /* also a number's digits */
-	TOKEN_TEXT, /* without its quotes */
+	TOKEN_NAME,
+	TOKEN_NUMBER, /* -?digits, perhaps with decimals */
+	TOKEN_TEXT,   /* without its quotes */
 	TOKEN_DOT,
+	TOKEN_DOTS,
 	TOKEN_PIPE,
 	TOKEN_COLON,
+	TOKEN_COMMA,
 	TOKEN_OPEN_BRACKET,
 	TOKEN_CLOSE_BRACKET,
-	TOKEN_CLOSE,       /* }} */
-	TOKEN_CLOSE_TRIM,  /* -}} */
-	TOKEN_END,         /* of the source */
+	TOKEN_OPEN_PARENTHESIS,
+	TOKEN_CLOSE_PARENTHESIS,
+	TOKEN_COMPARISON,  /* == != <> < > <= >= contains */
+	TOKEN_END,         /* of what is inside the braces */
 	TOKEN_OPEN_TEXT,   /* a quote that is never closed */
 	TOKEN_CURLY_QUOTE, /* pasted from an editor */
 	TOKEN_FOREIGN,     /* one character that means nothing here */
@@ -33,10 +37,14 @@ struct token {
 
 struct lexer {
 	const char *source;
-	size_t length;
-	size_t at;
+	size_t at, end;
+	bool nbsp_is_blank; /* the no-break space that editors insert */
+	bool behind_dot;
 };
 
 struct token lex_next(struct lexer *lexer);
+
+bool lex_is_blank(char byte); /* space, tab, line ends, form feed */
+bool lex_is_word(char byte);  /* letters, digits and _ */
 
 #endif

@@ -15,7 +15,7 @@ struct frame {
 struct scan {
 	const char *at, *end;
 	const struct template *template;
-	struct template_value *values;
+	struct piece *values;
 	int depth;
 	const char *wrong; /* the sentence, when it is not JSON */
 	struct frame frames[TEMPLATE_DEPTH_MAX];
@@ -93,9 +93,9 @@ static bool scan_escape(struct scan *scan)
 }
 
 /* At a quote. Notes the text between the quotes. */
-static bool scan_string(struct scan *scan, struct template_value *value)
+static bool scan_string(struct scan *scan, struct piece *value)
 {
-	value->kind = TEMPLATE_VALUE_STRING;
+	value->kind = PIECE_STRING;
 	value->bytes = ++scan->at;
 	for (;;) {
 		size_t length;
@@ -106,7 +106,7 @@ static bool scan_string(struct scan *scan, struct template_value *value)
 		if (*scan->at == '"')
 			break;
 		if (*scan->at == '\\') {
-			value->kind = TEMPLATE_VALUE_ESCAPED;
+			value->kind = PIECE_ESCAPED;
 			if (!scan_escape(scan))
 				return false;
 			continue;
@@ -132,9 +132,9 @@ static size_t skip_digits(struct scan *scan)
 	return (size_t)(scan->at - start);
 }
 
-static bool scan_number(struct scan *scan, struct template_value *value)
+static bool scan_number(struct scan *scan, struct piece *value)
 {
-	value->kind = TEMPLATE_VALUE_RAW;
+	value->kind = PIECE_NUMBER;
 	value->bytes = scan->at;
 	if (*scan->at == '-')
 		scan->at++;
@@ -158,8 +158,7 @@ static bool scan_number(struct scan *scan, struct template_value *value)
 	return true;
 }
 
-static bool scan_word(struct scan *scan, const char *word, size_t length, enum template_value_kind kind,
-		      struct template_value *value)
+static bool scan_word(struct scan *scan, const char *word, size_t length, enum piece_kind kind, struct piece *value)
 {
 	if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
 		return wrong(scan, "a word is neither true nor false nor null");
@@ -192,7 +191,7 @@ static void close_container(struct scan *scan)
 	scan->at++;
 	if (frame->node < 0)
 		return;
-	scan->values[frame->node].kind = frame->children == 0 ? TEMPLATE_VALUE_EMPTY : TEMPLATE_VALUE_RAW;
+	scan->values[frame->node].kind = frame->is_array ? PIECE_ARRAY : PIECE_OBJECT;
 	scan->values[frame->node].bytes = frame->start;
 	scan->values[frame->node].length = (size_t)(scan->at - frame->start);
 }
@@ -207,18 +206,18 @@ static void forget_below(struct scan *scan, int32_t node)
 	for (size_t i = (size_t)node + 1; i < template->node_count; i++) {
 		below[i] = template->nodes[i].parent >= 0 && below[template->nodes[i].parent];
 		if (below[i])
-			scan->values[i].kind = TEMPLATE_VALUE_MISSING;
+			scan->values[i].kind = PIECE_MISSING;
 	}
 }
 
 static bool scan_value(struct scan *scan, int32_t node)
 {
-	struct template_value ignored, *value = node >= 0 ? &scan->values[node] : &ignored;
+	struct piece ignored, *value = node >= 0 ? &scan->values[node] : &ignored;
 
 	skip_space(scan);
 	if (scan->at == scan->end)
 		return wrong(scan, "it ends too early");
-	if (node >= 0 && value->kind != TEMPLATE_VALUE_MISSING)
+	if (node >= 0 && value->kind != PIECE_MISSING)
 		forget_below(scan, node);
 	switch (*scan->at) {
 	case '{':
@@ -227,11 +226,11 @@ static bool scan_value(struct scan *scan, int32_t node)
 	case '"':
 		return scan_string(scan, value);
 	case 't':
-		return scan_word(scan, "true", 4, TEMPLATE_VALUE_RAW, value);
+		return scan_word(scan, "true", 4, PIECE_TRUE, value);
 	case 'f':
-		return scan_word(scan, "false", 5, TEMPLATE_VALUE_FALSE, value);
+		return scan_word(scan, "false", 5, PIECE_FALSE, value);
 	case 'n':
-		return scan_word(scan, "null", 4, TEMPLATE_VALUE_NULL, value);
+		return scan_word(scan, "null", 4, PIECE_NULL, value);
 	default:
 		if (*scan->at != '-' && (*scan->at < '0' || *scan->at > '9'))
 			return wrong(scan, "a value is missing");
@@ -239,37 +238,16 @@ static bool scan_value(struct scan *scan, int32_t node)
 	}
 }
 
-/* A key may be written with escapes ("\u0061ge"); names never need any. */
-static bool key_is(const struct template_value *key, const char *name, size_t name_length)
-{
-	const char *at = key->bytes, *end = at + key->length;
-	size_t matched = 0;
-
-	while (at < end) {
-		char utf8[4] = {*at};
-		size_t length = 1;
-
-		at += *at == '\\' ? template_unescape(at, (size_t)(end - at), utf8, &length) : 1;
-		if (name_length - matched < length || memcmp(name + matched, utf8, length) != 0)
-			return false;
-		matched += length;
-	}
-	return matched == name_length;
-}
-
-static int32_t find_member(const struct template *template, int32_t parent, const struct template_value *key)
+static int32_t find_member(const struct template *template, int32_t parent, const struct piece *key)
 {
 	const struct template_node *node = &template->nodes[parent];
-	bool plain = key->kind == TEMPLATE_VALUE_STRING;
+	bool plain = key->kind == PIECE_STRING;
 
 	if (plain && (node->child_lengths >> (key->length & 63) & 1) == 0)
 		return TEMPLATE_NOTHING;
 	for (int32_t child = node->first_child; child >= 0; child = template->nodes[child].next_sibling) {
 		node = &template->nodes[child];
-		if (node->element >= 0 || (plain && node->name.length != key->length))
-			continue;
-		if (plain ? memcmp(template_bytes(template, node->name), key->bytes, key->length) == 0
-			  : key_is(key, template_bytes(template, node->name), node->name.length))
+		if (node->element < 0 && piece_text_is(key, node->name, node->name_length))
 			return child;
 	}
 	return TEMPLATE_NOTHING;
@@ -284,7 +262,7 @@ static int32_t find_element(const struct template *template, int32_t parent, int
 	return child;
 }
 
-static bool scan_key(struct scan *scan, struct template_value *key)
+static bool scan_key(struct scan *scan, struct piece *key)
 {
 	skip_space(scan);
 	if (!next_is(scan, '"'))
@@ -303,7 +281,7 @@ static bool scan_step(struct scan *scan)
 {
 	struct frame *frame = &scan->frames[scan->depth - 1];
 	int32_t node = TEMPLATE_NOTHING;
-	struct template_value key;
+	struct piece key;
 
 	skip_space(scan);
 	if (next_is(scan, frame->is_array ? ']' : '}')) {
@@ -343,7 +321,7 @@ static bool scan_object(struct scan *scan)
 	return scan->at == scan->end || wrong(scan, "something follows after its end");
 }
 
-bool template_scan(const struct template *template, const struct template_data *data, struct template_value *values,
+bool template_scan(const struct template *template, const struct template_data *data, struct piece *values,
 		   struct template_fault *fault)
 {
 	struct scan scan TEMPLATE_NOT_ZEROED;
@@ -354,11 +332,30 @@ bool template_scan(const struct template *template, const struct template_data *
 	scan.values = values;
 	scan.depth = 0;
 	for (size_t i = 0; i < template->node_count; i++)
-		values[i].kind = TEMPLATE_VALUE_MISSING;
+		values[i].kind = PIECE_MISSING;
 	if (data->json != NULL && scan_object(&scan))
 		return true;
 	return template_fault_set(fault, TEMPLATE_FAULT_DATA, 0, 0,
 				  "The data is not a JSON object: %s (byte %zu). Correct the recipient's profile.",
 				  data->json != NULL ? scan.wrong : "there is none",
 				  data->json != NULL ? (size_t)(scan.at - data->json) : 0);
+}
+
+bool scan_object_bytes(const char *json, size_t length, struct piece *object, const char **problem)
+{
+	struct template_node root = {.parent = TEMPLATE_NOTHING, .first_child = TEMPLATE_NOTHING};
+	struct template none = {.nodes = &root, .node_count = 1};
+	struct scan scan TEMPLATE_NOT_ZEROED;
+
+	object->kind = PIECE_MISSING;
+	scan.at = json;
+	scan.end = json + length;
+	scan.template = &none;
+	scan.values = object;
+	scan.depth = 0;
+	scan.wrong = NULL;
+	if (scan_object(&scan))
+		return true;
+	*problem = scan.wrong;
+	return false;
 }

@@ -138,4 +138,10 @@ struct template_data {
 bool template_render(const struct template *template, struct template_context *context,
 		     const struct template_data *data, struct text *out, struct template_fault *fault) MUST_CHECK;
 
+/* The two halves of template_render(), to measure them apart. The data must live until the run. */
+bool template_load(const struct template *template, struct template_context *context, const struct template_data *data,
+		   struct template_fault *fault) MUST_CHECK;
+bool template_run(const struct template *template, struct template_context *context, struct text *out,
+		  struct template_fault *fault) MUST_CHECK;
+
 #endif
