@@ -147,7 +147,7 @@ static bool money(const struct filter_call *call, struct value *result)
 	char digits[600];
 	const char *sign;
 	size_t sign_length, length;
-	double number;
+	double number = 0;
 
 	if (call->arguments[0].kind == VALUE_NIL) {
 		*result = value_nil();
