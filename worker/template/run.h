@@ -114,6 +114,12 @@ MUST_CHECK static inline bool run_charge(struct run *run, size_t bytes)
 	return run->steps <= run->steps_max || run_out_of_steps(run);
 }
 
+/* Looking for a text in so many bytes: an eighth of a step for each, as badly chosen texts make that slow. */
+MUST_CHECK static inline bool run_charge_search(struct run *run, size_t bytes)
+{
+	return run_charge(run, 8 * bytes);
+}
+
 /* NULL: the fault is set. */
 MUST_CHECK static inline void *run_memory(struct run *run, size_t size_bytes)
 {
