@@ -248,8 +248,7 @@ static bool render(struct sender *sender, struct delivery *delivery)
 {
 	char explanation[TEMPLATE_FAULT_MAX + 100];
 
-	switch (personalize(delivery, sender->templates, &sender->document, explanation,
-			    sizeof(explanation))) {
+	switch (personalize(delivery, sender->templates, &sender->document, explanation, sizeof(explanation))) {
 	case PERSONALIZE_OK:
 		return true;
 	case PERSONALIZE_MISSING_TOKEN:

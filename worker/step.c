@@ -87,8 +87,8 @@ static void compile_one(struct step *step, struct template **template, const cha
 
 	if (step->problem != NULL)
 		return;
-	*template = template_compile(
-		source, length, &(struct template_options){.slot = slot, .is_marketing = true}, &fault);
+	*template = template_compile(source, length, &(struct template_options){.slot = slot, .is_marketing = true},
+				     &fault);
 	if (*template != NULL)
 		return;
 	text_init(&sentence, TEMPLATE_FAULT_MAX + 100);

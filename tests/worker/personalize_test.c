@@ -104,7 +104,8 @@ static void test_a_broken_template_says_so(void **state)
 	(void)state;
 	text_init(&document, 1000);
 	delivery->step = &step;
-	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), PERSONALIZE_FAILED);
+	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)),
+			 PERSONALIZE_FAILED);
 	assert_string_equal(explanation, step.problem);
 	text_release(&document);
 	template_context_free(&context);
