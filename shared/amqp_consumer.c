@@ -7,6 +7,7 @@
 
 #include "shared/amqp_ack.h"
 #include "shared/amqp_link.h"
+#include "shared/amqp_subscription.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/failpoint.h"
@@ -20,21 +21,8 @@
 #define SPARE_SLOTS          64 /* for what is not a job or a settlement */
 #define JOBS_AT_ONCE         64
 #define QUIET_MS             5000 /* nothing has come from a queue for this long: is it still ours? */
-#define CONSUMER_TAG_MAX     100
 #define CODE_NOT_FOUND       404
 #define CODE_OTHER_ARGUMENTS 406
-
-struct subscription {
-	int32_t number;
-	uint16_t prefetch;
-	char *queue;
-	bool as_it_is; /* exists with other arguments: we do not insist */
-	bool active;
-	int64_t heard_at_ms;  /* a job, an answer about the queue */
-	bool is_kept_waiting; /* at the last look the queue held messages and we had room for all we may hold */
-	struct text tag; /* a new one each time: RabbitMQ 3.10 may leave messages stuck on one that is used again */
-	struct subscription *next;
-};
 
 enum request_kind { REQUEST_SETTLE, REQUEST_SUBSCRIBE, REQUEST_STOP };
 
@@ -43,7 +31,7 @@ struct request {
 	uint32_t session;
 	union {
 		uint64_t tag;
-		struct subscription *subscription; /* moves with the request */
+		struct amqp_subscription *subscription; /* moves with the request */
 	};
 };
 
@@ -62,8 +50,8 @@ struct amqp_consumer {
 	bool stopped;
 
 	/* The thread's. */
-	struct subscription *subscriptions;
-	struct subscription *subscribing;
+	struct amqp_subscription *subscriptions;
+	struct amqp_subscription *subscribing;
 	struct amqp_ack *acks;
 	uint32_t session_number;
 	int64_t now_ms; /* of this turn */
@@ -87,20 +75,6 @@ static void report_state(struct amqp_consumer *consumer, int32_t state, const ch
 	amqp_link_report(consumer->link, job);
 }
 
-static bool tag_matches(const struct subscription *subscription, amqp_bytes_t tag)
-{
-	return subscription->tag.length == tag.len && memcmp(subscription->tag.bytes, tag.bytes, tag.len) == 0;
-}
-
-static struct subscription *find(struct amqp_consumer *consumer, amqp_bytes_t tag)
-{
-	struct subscription *subscription = consumer->subscriptions;
-
-	while (subscription && !tag_matches(subscription, tag))
-		subscription = subscription->next;
-	return subscription;
-}
-
 static bool on_content(void *context, const struct amqp_content *content, struct error *err)
 {
 	struct amqp_consumer *consumer = context;
@@ -109,7 +83,7 @@ static bool on_content(void *context, const struct amqp_content *content, struct
 
 	if (content->method.id != AMQP_BASIC_DELIVER_METHOD)
 		return true;
-	struct subscription *subscription = find(consumer, deliver->consumer_tag);
+	struct amqp_subscription *subscription = amqp_subscription_find(consumer->subscriptions, deliver->consumer_tag);
 	if (!subscription || !amqp_ack_delivered(consumer->acks, deliver->delivery_tag))
 		return error_set(err, ERROR_TRANSIENT, "the broker delivered what we did not expect, tag %" PRIu64,
 				 deliver->delivery_tag);
@@ -129,57 +103,29 @@ static bool on_content(void *context, const struct amqp_content *content, struct
 static bool on_method(void *context, const amqp_method_t *method, struct error *err)
 {
 	const amqp_basic_cancel_t *cancel = method->decoded;
-	const struct subscription *subscription;
+	const struct amqp_consumer *consumer = context;
+	const struct amqp_subscription *subscription;
 
 	if (method->id != AMQP_BASIC_CANCEL_METHOD)
 		return true;
-	subscription = find(context, cancel->consumer_tag);
+	subscription = amqp_subscription_find(consumer->subscriptions, cancel->consumer_tag);
 	return error_set(err, ERROR_TRANSIENT, "queue %s was deleted", subscription ? subscription->queue : "?");
 }
 
 /* ---- the thread: subscribing ---- */
 
-static void make_tag(struct amqp_consumer *consumer, struct subscription *subscription)
-{
-	text_clear(&subscription->tag);
-	text_addf(&subscription->tag, "postrider-%ld-%" PRIx64 "-%u", (long)getpid(), consumer->tag_random,
-		  ++consumer->tags_made);
-}
-
-static bool declare(struct amqp_session *session, const struct subscription *subscription, struct error *err)
-{
-	if (strcmp(subscription->queue, AMQP_DEAD_QUEUE) == 0)
-		return amqp_topology_declare(session, err);
-	return subscription->as_it_is || amqp_topology_declare_lane(session, subscription->queue, NULL, NULL, err);
-}
-
-/* The prefetch is per consumer (global = 0) and holds for the consumers that follow. */
-static bool consume(struct amqp_session *session, const struct subscription *subscription, struct error *err)
-{
-	amqp_basic_qos_t qos = {.prefetch_count = subscription->prefetch};
-	amqp_basic_consume_t request = {
-		.queue = amqp_cstring_bytes(subscription->queue),
-		.consumer_tag = {subscription->tag.length, subscription->tag.bytes},
-	};
-	amqp_method_t answer;
-
-	return amqp_session_call(session, AMQP_BASIC_QOS_METHOD, &qos, AMQP_BASIC_QOS_OK_METHOD, &answer, err) &&
-	       amqp_session_call(session, AMQP_BASIC_CONSUME_METHOD, &request, AMQP_BASIC_CONSUME_OK_METHOD, &answer,
-				 err);
-}
-
-static bool subscribe(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
+static bool subscribe(struct amqp_consumer *consumer, struct amqp_subscription *subscription, struct error *err)
 {
 	struct amqp_session *session = amqp_link_session(consumer->link);
 
 	consumer->subscribing = subscription;
-	make_tag(consumer, subscription);
-	if (!declare(session, subscription, err))
+	amqp_subscription_name(subscription, consumer->tag_random, ++consumer->tags_made);
+	if (!amqp_subscription_declare(subscription, session, err))
 		return false;
 	/* Before asking: the broker may cancel it in the same breath. */
 	subscription->active = true;
-	if (!consume(session, subscription, err))
-		return error_wrap(err, "queue %s", subscription->queue);
+	if (!amqp_subscription_consume(subscription, session, err))
+		return false;
 	consumer->subscribing = NULL;
 	subscription->heard_at_ms = clock_now_ms();
 	subscription->is_kept_waiting = false;
@@ -190,7 +136,7 @@ static bool subscribe_all(struct amqp_consumer *consumer, struct error *err)
 {
 	size_t prefetch_sum = 0;
 
-	for (struct subscription *each = consumer->subscriptions; each; each = each->next) {
+	for (struct amqp_subscription *each = consumer->subscriptions; each; each = each->next) {
 		prefetch_sum += each->prefetch;
 		if (!each->active && !consumer->stop_asked && !subscribe(consumer, each, err))
 			return false;
@@ -199,22 +145,13 @@ static bool subscribe_all(struct amqp_consumer *consumer, struct error *err)
 	return true;
 }
 
-static bool cancel(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
-{
-	amqp_basic_cancel_t request = {.consumer_tag = {subscription->tag.length, subscription->tag.bytes}};
-	amqp_method_t answer;
-
-	return amqp_session_call(amqp_link_session(consumer->link), AMQP_BASIC_CANCEL_METHOD, &request,
-				 AMQP_BASIC_CANCEL_OK_METHOD, &answer, err);
-}
-
 static bool cancel_all(struct amqp_consumer *consumer, struct error *err)
 {
 	if (!consumer->stop_asked || consumer->stop_done)
 		return true;
 	consumer->stop_done = true;
-	for (struct subscription *each = consumer->subscriptions; each; each = each->next) {
-		if (each->active && !cancel(consumer, each, err))
+	for (struct amqp_subscription *each = consumer->subscriptions; each; each = each->next) {
+		if (each->active && !amqp_subscription_cancel(each, amqp_link_session(consumer->link), err))
 			return false;
 		each->active = false;
 	}
@@ -223,7 +160,7 @@ static bool cancel_all(struct amqp_consumer *consumer, struct error *err)
 
 /* The queue knows no consumer at all, or twice in a row keeps messages while we hold none: it has forgotten us, or the channel
  * drops what it sends. What is out on a lost channel goes back to the queue. */
-static bool is_remembered(struct amqp_consumer *consumer, struct subscription *subscription, struct error *err)
+static bool is_remembered(struct amqp_consumer *consumer, struct amqp_subscription *subscription, struct error *err)
 {
 	int64_t ready, consumers;
 
@@ -239,7 +176,8 @@ static bool is_remembered(struct amqp_consumer *consumer, struct subscription *s
 
 static bool look_after_quiet_ones(struct amqp_consumer *consumer, struct error *err)
 {
-	for (struct subscription *each = consumer->subscriptions; each && !consumer->stop_asked; each = each->next) {
+	for (struct amqp_subscription *each = consumer->subscriptions; each && !consumer->stop_asked;
+	     each = each->next) {
 		if (each->active && consumer->now_ms - each->heard_at_ms >= QUIET_MS &&
 		    !is_remembered(consumer, each, err))
 			return false;
@@ -248,15 +186,6 @@ static bool look_after_quiet_ones(struct amqp_consumer *consumer, struct error *
 }
 
 /* ---- the thread: turns ---- */
-
-static void append(struct amqp_consumer *consumer, struct subscription *subscription)
-{
-	struct subscription **last = &consumer->subscriptions;
-
-	while (*last)
-		last = &(*last)->next;
-	*last = subscription;
-}
 
 static void take_requests(struct amqp_consumer *consumer)
 {
@@ -270,7 +199,7 @@ static void take_requests(struct amqp_consumer *consumer)
 				amqp_ack_settle(consumer->acks, request.tag, now_ms);
 			break;
 		case REQUEST_SUBSCRIBE:
-			append(consumer, request.subscription);
+			amqp_subscription_append(&consumer->subscriptions, request.subscription);
 			break;
 		case REQUEST_STOP:
 			consumer->stop_asked = true;
@@ -338,7 +267,7 @@ static void lost(void *context, const char *reason)
 	if (consumer->subscribing && (code == CODE_OTHER_ARGUMENTS || code == CODE_NOT_FOUND))
 		consumer->subscribing->as_it_is = code == CODE_OTHER_ARGUMENTS;
 	consumer->subscribing = NULL;
-	for (struct subscription *each = consumer->subscriptions; each; each = each->next)
+	for (struct amqp_subscription *each = consumer->subscriptions; each; each = each->next)
 		each->active = false;
 	amqp_ack_reset(consumer->acks);
 	report_state(consumer, STATE_AWAY, reason);
@@ -354,7 +283,7 @@ static void away(void *context)
 static bool visit_queues(struct amqp_consumer *consumer, struct error *err)
 {
 	for (int round = 0; round < 2; round++) {
-		for (struct subscription *each = consumer->subscriptions; each; each = each->next) {
+		for (struct amqp_subscription *each = consumer->subscriptions; each; each = each->next) {
 			if (!amqp_topology_visit(amqp_link_session(consumer->link), each->queue, NULL, NULL, err))
 				return false;
 		}
@@ -419,12 +348,9 @@ static void ask(struct amqp_consumer *consumer, const struct request *request)
 
 void amqp_consumer_subscribe(struct amqp_consumer *consumer, int32_t subscription, const char *queue, uint16_t prefetch)
 {
-	struct request request = {.kind = REQUEST_SUBSCRIBE, .subscription = memory_new(sizeof(struct subscription))};
+	struct request request = {.kind = REQUEST_SUBSCRIBE,
+				  .subscription = amqp_subscription_new(subscription, queue, prefetch)};
 
-	request.subscription->number = subscription;
-	request.subscription->queue = memory_copy_string(queue);
-	request.subscription->prefetch = prefetch;
-	text_init(&request.subscription->tag, CONSUMER_TAG_MAX);
 	consumer->prefetch_sum += prefetch;
 	ask(consumer, &request);
 	amqp_link_wake(consumer->link);
@@ -499,25 +425,13 @@ struct amqp_consumer *amqp_consumer_open(struct event_base *base, const struct a
 	return consumer;
 }
 
-static void free_subscriptions(struct amqp_consumer *consumer)
-{
-	struct subscription *first;
-
-	while ((first = consumer->subscriptions)) {
-		consumer->subscriptions = first->next;
-		text_release(&first->tag);
-		free(first->queue);
-		free(first);
-	}
-}
-
 void amqp_consumer_close(struct amqp_consumer **consumer)
 {
 	if (!*consumer)
 		return;
 	amqp_link_stop((*consumer)->link);
 	take_requests(*consumer); /* takes what was subscribed too late into the list */
-	free_subscriptions(*consumer);
+	amqp_subscriptions_free(&(*consumer)->subscriptions);
 	amqp_link_free(&(*consumer)->link);
 	amqp_ack_free(&(*consumer)->acks);
 	free(*consumer);
