@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "shared/log.h"
-#include "worker/render_tool.h"
+#include "worker/template/render_tool.h"
 #include "worker/settings.h"
 #include "worker/transfer.h"
 #include "worker/worker.h"

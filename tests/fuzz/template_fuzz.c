@@ -68,7 +68,7 @@ static bool render(const struct template *template, struct template_context *con
 	if (!rendered && (out->length != 0 || memchr(fault.text, '\0', sizeof(fault.text)) == NULL))
 		abort();
 	if (template_context_usage(context).memory_bytes > MEMORY_BYTES_MAX || out->length > OUTPUT_BYTES_MAX ||
-	    template_context_usage(context).steps > STEPS_MAX + MEMORY_BYTES_MAX)
+	    template_context_usage(context).steps > STEPS_MAX)
 		abort();
 	return rendered;
 }

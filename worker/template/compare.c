@@ -166,7 +166,7 @@ static bool contains(struct run *run, const struct value *left, const struct val
 			return false;
 		*holds = string.length == 0 || (left->length >= string.length &&
 						memmem(left->bytes, left->length, string.bytes, string.length));
-		return run_charge(run, left->length);
+		return run_charge_search(run, left->length);
 	case VALUE_ARRAY:
 	case VALUE_JSON_ARRAY:
 		return array_contains(run, left, right, holds);

@@ -217,6 +217,8 @@ static bool split_at(struct pieces *pieces, const struct value *text, const stru
 {
 	const char *at = text->bytes, *end = at + text->length;
 
+	if (!run_charge_search(pieces->run, text->length))
+		return false;
 	for (;;) {
 		const char *found = memmem(at, (size_t)(end - at), mark->bytes, mark->length);
 

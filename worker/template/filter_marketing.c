@@ -69,18 +69,30 @@ static const struct notation *notation_of(const struct value *language)
 	return &notations[0];
 }
 
-/* 1234.5 with so many decimals, grouped by thousands. Returns the length; bytes has room for 600. */
-static size_t print_grouped(double number, int decimals, const char *group, const char *point, char *bytes)
+/* The amount in cents (or whatever its smallest part is), half away from zero. Only right at a half it takes the exact
+ * and slower way: 1.005 is 1.01, though its float lies below that. */
+static int64_t smallest_parts(double amount, int decimals)
 {
-	char digits[360];
-	int length = snprintf(digits, sizeof(digits), "%.*f", decimals, fabs(number));
-	int whole = length - (decimals > 0 ? decimals + 1 : 0);
-	size_t written = 0;
+	double unit = decimals == 0 ? 1 : 100, parts = fabs(amount) * unit, whole = floor(parts);
+	double distance = parts - whole - 0.5;
+
+	if (distance < 1e-3 && distance > -1e-3)
+		return (int64_t)(number_round(fabs(amount), decimals) * unit + 0.5);
+	return (int64_t)whole + (distance > 0);
+}
+
+/* 123450 parts as 1,234.50. Returns the length; bytes has room for 100. */
+static size_t print_grouped(int64_t parts, int decimals, const char *group, const char *point, char *bytes)
+{
+	char digits[NUMBER_PRINTED_MAX];
+	size_t group_length = strlen(group), written = 0;
+	int64_t unit = decimals == 0 ? 1 : 100;
+	int whole = (int)number_print_integer(parts / unit, digits);
 
 	for (int i = 0; i < whole; i++) {
 		if (i > 0 && (whole - i) % 3 == 0) {
-			memcpy(bytes + written, group, strlen(group));
-			written += strlen(group);
+			memcpy(bytes + written, group, group_length);
+			written += group_length;
 		}
 		bytes[written++] = digits[i];
 	}
@@ -88,8 +100,9 @@ static size_t print_grouped(double number, int decimals, const char *group, cons
 		return written;
 	memcpy(bytes + written, point, strlen(point));
 	written += strlen(point);
-	memcpy(bytes + written, digits + whole + 1, (size_t)decimals);
-	return written + (size_t)decimals;
+	bytes[written++] = (char)('0' + parts % 100 / 10);
+	bytes[written++] = (char)('0' + parts % 10);
+	return written;
 }
 
 static const struct currency *currency_of(const struct value *code)
@@ -144,10 +157,12 @@ static bool money(const struct filter_call *call, struct value *result)
 	const struct notation *notation;
 	const struct currency *currency;
 	struct amount amount = {.length = 0};
-	char digits[600];
+	char digits[100];
+	int decimals;
+	int64_t parts;
 	const char *sign;
 	size_t sign_length, length;
-	double number;
+	double number = 0;
 
 	if (call->arguments[0].kind == VALUE_NIL) {
 		*result = value_nil();
@@ -160,10 +175,10 @@ static bool money(const struct filter_call *call, struct value *result)
 	currency = currency_of(&code);
 	sign = currency != NULL ? currency->sign : code.bytes;
 	sign_length = currency != NULL ? strlen(sign) : code.length;
-	number = number_round(number, currency != NULL ? currency->decimals : 2);
-	length = print_grouped(number, currency != NULL ? currency->decimals : 2, notation->group, notation->point,
-			       digits);
-	if (number < 0)
+	decimals = currency != NULL ? currency->decimals : 2;
+	parts = smallest_parts(number, decimals);
+	length = print_grouped(parts, decimals, notation->group, notation->point, digits);
+	if (number < 0 && parts > 0)
 		add(&amount, "-", 1);
 	if (sign_length > 0 && !notation->sign_is_behind) {
 		add(&amount, sign, sign_length);

@@ -171,14 +171,17 @@ static bool replace_nothing(struct run *run, const struct value *text, const str
 static bool replace_all(struct run *run, const struct value *text, const struct value *wanted, const struct value *with,
 			struct value *result)
 {
-	size_t count = count_found(text, wanted), length;
+	size_t count, length;
 	const char *at = text->bytes, *end = at + text->length;
 	char *bytes, *to;
 
+	if (!run_charge_search(run, text->length))
+		return false;
+	count = count_found(text, wanted);
 	if (__builtin_mul_overflow(count, (size_t)with->length, &length) ||
 	    (length += text->length - count * wanted->length) > UINT32_MAX)
 		return run_out_of_memory(run);
-	if ((bytes = to = run_memory(run, length)) == NULL || !run_charge(run, length))
+	if (!run_charge(run, length + 64 * count) || (bytes = to = run_memory(run, length)) == NULL)
 		return false;
 	while (count-- > 0) {
 		const char *found = memmem(at, (size_t)(end - at), wanted->bytes, wanted->length);

@@ -20,7 +20,7 @@ static bool in_text(struct run *run, const struct value *text, const struct valu
 		if (property->length == 0 ||
 		    memmem(text->bytes, text->length, property->bytes, property->length) != NULL)
 			*value = *property;
-		return run_charge(run, text->length);
+		return run_charge_search(run, text->length);
 	}
 	if (property->kind != VALUE_INTEGER)
 		*answer = PROPERTY_REFUSED;

@@ -458,8 +458,9 @@ bool run_program(struct run *run)
 		const struct op *op = &ops[at++];
 
 		run->op = op;
-		if (++run->steps > run->steps_max)
+		if (run->steps == run->steps_max)
 			return run_out_of_steps(run);
+		run->steps++;
 		if (run->height > TEMPLATE_STACK_MAX - 2)
 			return run_limit(run, "An expression is too long: take it apart with assign.");
 		if (!step(run, op, &at))

@@ -110,8 +110,16 @@ bool run_out_of_memory(struct run *run);
 /* Pays for work on so many bytes. */
 MUST_CHECK static inline bool run_charge(struct run *run, size_t bytes)
 {
+	if (bytes / 64 > run->steps_max - run->steps)
+		return run_out_of_steps(run);
 	run->steps += bytes / 64;
-	return run->steps <= run->steps_max || run_out_of_steps(run);
+	return true;
+}
+
+/* Looking for a text in so many bytes: an eighth of a step for each, as badly chosen texts make that slow. */
+MUST_CHECK static inline bool run_charge_search(struct run *run, size_t bytes)
+{
+	return run_charge(run, 8 * bytes);
 }
 
 /* NULL: the fault is set. */

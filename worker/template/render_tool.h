@@ -4,8 +4,8 @@
  * hold stands in --help. One answer a line, in the same order, flushed; a line that makes no sense is answered with an
  * error, and the next is read.
  */
-#ifndef POSTRIDER_WORKER_RENDER_TOOL_H
-#define POSTRIDER_WORKER_RENDER_TOOL_H
+#ifndef POSTRIDER_WORKER_TEMPLATE_RENDER_TOOL_H
+#define POSTRIDER_WORKER_TEMPLATE_RENDER_TOOL_H
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "worker/render_tool.h"
+#include "worker/template/render_tool.h"
 
 #include <stdlib.h>
 #include <string.h>
