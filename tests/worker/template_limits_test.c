@@ -14,6 +14,26 @@
 
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
 
+/* Every growth of the library and of a text goes through here (tests/CMakeLists.txt): how often memory was asked for. */
+void *__real_memory_grow(void *old, size_t count, size_t size_bytes);
+void *__wrap_memory_grow(void *old, size_t count, size_t size_bytes);
+void *__real_memory_new(size_t size_bytes);
+void *__wrap_memory_new(size_t size_bytes);
+
+static size_t asked;
+
+void *__wrap_memory_grow(void *old, size_t count, size_t size_bytes)
+{
+	asked++;
+	return __real_memory_grow(old, count, size_bytes);
+}
+
+void *__wrap_memory_new(size_t size_bytes)
+{
+	asked++;
+	return __real_memory_new(size_bytes);
+}
+
 /* A template that calls itself again and again. */
 static bool find_partial(void *context, const char *name, size_t name_length, const char **source, size_t *length)
 {
@@ -98,7 +118,38 @@ static void test_limits_name_themselves_and_the_line(void **state)
 		    "longer than 50 bytes");
 }
 
-/* The second render asks the system for nothing: memory that was handed out stays the same, and it starts anew. */
+static void test_after_the_first_render_no_memory_is_asked_for(void **state)
+{
+	static const char source[] =
+		"{% for i in (1..300) %}{% capture c %}{{ x | append: i | upcase }}{% endcapture %}{{ c | split: '' "
+		"| sort | join }}{{ i | date: '%c' }}{% endfor %}";
+	struct template_context *context = template_context_new();
+	struct template_options options = {.is_marketing = true, .slot = TEMPLATE_SLOT_HTML};
+	struct template_fault fault = {0};
+	struct template *template = template_compile(source, sizeof(source) - 1, &options, &fault);
+	struct template_data data = {.json = "{\"x\":\"\\u0061<\"}", .length = 15};
+	struct text out;
+
+	(void)state;
+	text_init(&out, OUTPUT_MAX);
+	assert_non_null(template);
+	template_context_set(context, &(struct template_settings){.time_zone = "Europe/Riga"});
+	asked = 0;
+	assert_true(template_render(template, context, &data, &out, &fault));
+	assert_true(asked > 0);
+	asked = 0;
+	for (int i = 0; i < 3; i++) {
+		text_clear(&out);
+		template_context_set(context, &(struct template_settings){.time_zone = "Europe/Riga"});
+		assert_true(template_render(template, context, &data, &out, &fault));
+	}
+	assert_int_equal(asked, 0);
+	text_release(&out);
+	template_free(&template);
+	template_context_free(&context);
+}
+
+/* A render starts anew, whatever the one before has assigned. */
 static void test_a_context_forgets(void **state)
 {
 	struct template_context *context = template_context_new();
@@ -129,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hostile_templates_end),
 		cmocka_unit_test(test_limits_name_themselves_and_the_line),
+		cmocka_unit_test(test_after_the_first_render_no_memory_is_asked_for),
 		cmocka_unit_test(test_a_context_forgets),
 	};
 

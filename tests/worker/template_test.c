@@ -335,6 +335,39 @@ static void test_a_default_satisfies_skip(void **state)
 	template_free(&template);
 }
 
+static bool registered(void *context, const char *path, size_t path_length, const char **text, size_t *length)
+{
+	*text = context;
+	*length = strlen(context);
+	return path_length == 1 && *path == 'a';
+}
+
+static void test_a_registered_default_satisfies_skip(void **state)
+{
+	struct template_settings settings = {
+		.undefined = TEMPLATE_UNDEFINED_DEFAULT, .token_default = registered, .token_context = (char[]){"<x>"}};
+	struct template_context *context = template_context_new();
+	struct template_fault fault = {0};
+	const char *source = "{{ a }}{{ a | upcase }}{{ c.d }}";
+	struct template *known = compile(source, 23, TEMPLATE_SLOT_HTML, &fault);
+	struct template *unknown = compile(source, strlen(source), TEMPLATE_SLOT_HTML, &fault);
+	struct template_data data = data_of("{}");
+	struct text out;
+
+	(void)state;
+	text_init(&out, 100);
+	template_context_set(context, &settings);
+	assert_true(template_render(known, context, &data, &out, &fault));
+	assert_string_equal(text_string(&out), "&lt;x&gt;&lt;X&gt;");
+	assert_false(template_render(unknown, context, &data, &out, &fault));
+	assert_int_equal(fault.kind, TEMPLATE_FAULT_UNDEFINED);
+	assert_non_null(strstr(fault.text, "c.d (line 1)"));
+	text_release(&out);
+	template_free(&known);
+	template_free(&unknown);
+	template_context_free(&context);
+}
+
 static void test_too_long_output_leaves_nothing_behind(void **state)
 {
 	struct template_fault fault = {0};
@@ -384,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_skip_names_the_path_and_the_line),
 		cmocka_unit_test(test_a_default_satisfies_skip),
+		cmocka_unit_test(test_a_registered_default_satisfies_skip),
 		cmocka_unit_test(test_too_long_output_leaves_nothing_behind),
 		cmocka_unit_test(test_sizes_are_bounded),
 	};

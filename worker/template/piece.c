@@ -176,7 +176,7 @@ static const char *take_value(const char *at, const char *end, struct piece *pie
 			      : *at == 'f' ? PIECE_FALSE
 			      : *at == 'n' ? PIECE_NULL
 					   : PIECE_NUMBER;
-		while (at < end && strchr(",]} \t\r\n", *at) == NULL)
+		while (at<end && * at> ' ' && *at != ',' && *at != ']' && *at != '}')
 			at++;
 		break;
 	}

@@ -7,15 +7,15 @@ static bool is_signature(char byte)
 	return lex_is_word(byte) || byte == '-' || byte == '.' || byte == '[' || byte == ']';
 }
 
-/* The name that assign and capture write to: word signs, -, . and brackets, perhaps in quotes. */
-static bool take_target(struct compiler *compiler, size_t place, int32_t *number)
+/* The name that assign and capture write to: word signs, -, . and brackets; capture also takes it in quotes. */
+static bool take_target(struct compiler *compiler, size_t place, bool may_be_quoted, int32_t *number)
 {
 	size_t at = compiler->lexer.at, start, end = compiler->lexer.end;
 	bool is_quoted;
 
 	while (at < end && lex_is_blank(compiler->source[at]))
 		at++;
-	is_quoted = at < end && (compiler->source[at] == '"' || compiler->source[at] == '\'');
+	is_quoted = may_be_quoted && at < end && (compiler->source[at] == '"' || compiler->source[at] == '\'');
 	at += is_quoted;
 	start = at;
 	while (at < end && is_signature(compiler->source[at]))
@@ -38,7 +38,7 @@ static bool parse_assign(struct compiler *compiler, size_t place)
 	int32_t name;
 	struct op *op;
 
-	if (!take_target(compiler, place, &name))
+	if (!take_target(compiler, place, false, &name))
 		return false;
 	while (compiler->lexer.at < compiler->lexer.end && lex_is_blank(compiler->source[compiler->lexer.at]))
 		compiler->lexer.at++;
@@ -64,7 +64,8 @@ static bool parse_capture(struct compiler *compiler, size_t place)
 	int32_t name;
 	struct op *op;
 
-	if (block == NULL || !take_target(compiler, place, &name) || (op = emit(compiler, OP_CAPTURE, place)) == NULL)
+	if (block == NULL || !take_target(compiler, place, true, &name) ||
+	    (op = emit(compiler, OP_CAPTURE, place)) == NULL)
 		return false;
 	op->a = name;
 	bind(compiler, name);

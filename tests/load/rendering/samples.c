@@ -11,7 +11,7 @@ void sample_profile(struct text *out)
 	text_add(out,
 		 "{\"contact\":{\"first_name\":\"Ada\",\"last_name\":\"O'Neill & Sons\",\"member_no\":\"LV-2048-7731\","
 		 "\"language\":\"en\",\"time_zone\":\"Europe/Riga\",\"tier\":\"gold\",\"points\":48250},\"profile\":{");
-	for (int i = 0; i < 24; i++)
+	for (int i = 0; i < 34; i++)
 		text_addf(out, "\"attribute_%02d\":\"value %d of a profile\",", i, i * 37);
 	text_add(
 		out,
@@ -154,7 +154,7 @@ static void mail_source(struct text *out)
 		out,
 		"<tr><td>{{ contact.member_no }} {{ contact.tier | upcase }} {{ contact.points }} {{ profile.city }} "
 		"{{ profile.store.name | escape }} {{ profile.store.open }} {{ profile.balance | money: \"EUR\" }}</td></tr>\n");
-	add_style(out, 20);
+	add_style(out, 24);
 	text_add(
 		out,
 		"{% for offer in data.offers %}<tr><td><a href=\"{{ offer.url }}\">{{ offer.title }}</a> "
@@ -223,7 +223,7 @@ static void mail_direct(const json_t *root, struct text *out)
 	text_add(out, ",</td></tr>\n");
 	add_style(out, 30);
 	mail_card(contact, profile, out);
-	add_style(out, 20);
+	add_style(out, 24);
 	mail_offers(json_object_get(data, "offers"), out);
 	add_style(out, 30);
 	text_add(out, "<tr><td>Code ");
