@@ -4,7 +4,7 @@ alter default privileges in schema marketing, delivery, report revoke execute on
 
 grant usage on schema marketing, delivery, report to postrider_marketer, postrider_analyst, postrider_ops;
 grant usage on schema delivery to postrider_scheduler, postrider_worker, postrider_receiver;
-grant usage on schema marketing to postrider_scheduler, postrider_segment;
+grant usage on schema marketing to postrider_scheduler, postrider_segment, postrider_receiver;
 grant usage on schema report to postrider_scheduler;
 
 -- The segment's role reads one view; the functions that run conditions belong to it.
@@ -33,6 +33,15 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 
+grant execute on function delivery.inbox_put(text[]) to postrider_worker;
+grant execute on function delivery.note_tracking(bigint[], text[], bigint[], integer[], text[], text[], boolean[]),
+  marketing.unsubscribe(bigint, bigint, text, text), marketing.unsubscribe_everything(bigint, bigint, text, text),
+  marketing.preferences(bigint), marketing.save_preferences(bigint, bigint, bigint[], text[], boolean[], text, text),
+  delivery.sms_reply(integer, text, text, text, timestamptz), delivery.inbox_feed(bigint, integer, boolean, integer, bigint),
+  delivery.inbox_read(bigint, bigint[])
+  to postrider_receiver;
+
+grant select, insert, update, delete on marketing.topic_translation, marketing.page_text, marketing.sms_keyword to postrider_marketer;
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
 grant select, insert on marketing.template_version to postrider_marketer;

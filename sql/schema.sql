@@ -606,6 +606,122 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with fetched as (
+    update delivery.inbox_message m set delivered_at = now()
+    where m.delivery_id = any (p_delivery_ids) and m.delivered_at is null
+    returning m.delivery_id
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+    select f.delivery_id, 'delivered', now(), 'our own inbox' from fetched f
+  ), moved as (
+    update delivery.delivery d set status = 'delivered', settled_at = now()
+    from fetched f
+    where d.delivery_id = f.delivery_id and d.status = 'sent'
+    returning d.run_step_id
+  )
+  insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+  select n.run_step_id, n.status, '', pg_backend_pid() % 32, n.amount
+  from (
+    select m.run_step_id, 'sent'::delivery.delivery_status as status, -count(*) as amount from moved m group by 1
+    union all
+    select m.run_step_id, 'delivered', count(*) from moved m group by 1
+    order by 1, 2
+  ) n
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) IS 'Notes that the member''s app has fetched messages.';
+CREATE FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  shown bigint[];
+  feed text;
+begin
+  with page as (
+    select m.*
+    from delivery.inbox_message m
+    join marketing.contact p on p.contact_id = m.contact_id and p.erased_at is null
+    join delivery.delivery d on d.delivery_id = m.delivery_id and d.status in ('sent', 'delivered')
+    where m.contact_id = p_contact_id and m.visible_since <= now() and m.visible_until > now() and (p_with_read or m.read_at is null)
+      and (p_after_id is null or (m.weight, m.delivery_id) < (p_after_weight, p_after_id))
+    order by m.weight desc, m.delivery_id desc
+    limit p_limit + 1
+  ), numbered as (
+    select page.*, row_number() over (order by page.weight desc, page.delivery_id desc) as place from page
+  )
+  select array_agg(n.delivery_id) filter (where n.place <= p_limit),
+         jsonb_build_object(
+           'messages', coalesce(jsonb_agg(jsonb_build_object(
+             'id', n.delivery_id::text, 'title', n.title, 'text', n.body, 'link', n.link, 'image', n.image, 'data', n.data, 'weight', n.weight,
+             'sent_at', to_char(n.sent_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             'visible_until', to_char(n.visible_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             'is_read', n.read_at is not null) order by n.place) filter (where n.place <= p_limit), '[]'),
+           'next', case when count(*) > p_limit then max(n.weight || '.' || n.delivery_id) filter (where n.place = p_limit) end)::text
+  into shown, feed
+  from numbered n;
+  if shown is not null then
+    perform delivery.inbox_delivered(shown);
+  end if;
+  return feed;
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) IS 'The messages in a contact''s inbox, for their app.';
+CREATE FUNCTION delivery.inbox_put(p_messages text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  delete from delivery.inbox_message m
+  where m.delivery_id in (
+    select o.delivery_id from delivery.inbox_message o where o.visible_until < now() - interval '30 days'
+    order by o.visible_until limit 100 for update skip locked);
+  insert into delivery.inbox_message (delivery_id, contact_id, weight, visible_since, visible_until, title, body, link, image, data)
+  select d.delivery_id, d.contact_id, coalesce(x.weight, 0), v.visible_since,
+         coalesce(to_timestamp(x.visible_until_ms / 1000.0), v.visible_since + interval '30 days'), x.title, x.body, x.link, x.image, x.data
+  from unnest(p_messages) as m (message)
+  cross join lateral jsonb_to_record(m.message::jsonb) as x (delivery_id bigint, title text, body text, link text, image text, data jsonb,
+    weight integer, visible_from_ms bigint, visible_until_ms bigint)
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  cross join lateral (select coalesce(to_timestamp(x.visible_from_ms / 1000.0), now()) as visible_since) v
+  order by d.delivery_id
+  on conflict (delivery_id) do nothing;
+  return (select count(*) from unnest(p_messages) as m (message)
+          join delivery.inbox_message i on i.delivery_id = (m.message::jsonb ->> 'delivery_id')::bigint);
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_put(p_messages text[]) IS 'Puts messages into our own inbox. Repeating it changes nothing.';
+CREATE FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  mine bigint[];
+begin
+  with marked as (
+    update delivery.inbox_message m set read_at = now()
+    where m.delivery_id = any (p_delivery_ids) and m.contact_id = p_contact_id and m.read_at is null
+    returning m.delivery_id
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+    select m.delivery_id, 'opened', now(), 'our own inbox' from marked m
+  )
+  select array_agg(m.delivery_id) into mine from marked m;
+  if mine is null then
+    return 0;
+  end if;
+  perform delivery.inbox_delivered(mine);
+  return cardinality(mine);
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) IS 'Marks messages in a contact''s inbox as read.';
 CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -749,6 +865,67 @@ CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_p
   where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
 $$;
 COMMENT ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) IS 'Writes down what is wrong with a template.';
+CREATE FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  noted_count integer;
+begin
+  with told as (
+    select x.*, to_timestamp(x.happened_at_ms / 1000.0) as happened_at
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_places, p_details, p_sources, p_is_machine)
+      as x (delivery_id, kind, happened_at_ms, place, detail, source, is_machine)
+    where x.kind in ('opened', 'clicked')
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source, detail, link_place, is_machine)
+    select t.delivery_id, t.kind, t.happened_at, case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
+           t.detail, t.place, t.is_machine or v.is_too_soon
+    from told t
+    join delivery.delivery d on d.delivery_id = t.delivery_id
+    cross join lateral (select t.kind = 'clicked' and (d.settled_at is null or t.happened_at < d.settled_at + interval '1 second') as is_too_soon) v
+    where (select count(*) from (
+        select from delivery.delivery_event e where e.delivery_id = t.delivery_id and e.kind = t.kind limit 100) x) < 100
+    returning 1
+  )
+  select count(*) into noted_count from noted;
+  with touched as (
+    select x.delivery_id, max(to_timestamp(x.happened_at_ms / 1000.0)) as newest_at
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms) as x (delivery_id, kind, happened_at_ms)
+    where x.kind = 'clicked'
+    group by 1
+  ), swept as (
+    select t.delivery_id, t.newest_at
+    from touched t
+    join delivery.delivery_event e on e.delivery_id = t.delivery_id and e.kind = 'clicked'
+      and e.happened_at between t.newest_at - interval '10 seconds' and t.newest_at
+    group by 1, 2
+    having count(distinct e.link_place) >= 3
+  )
+  update delivery.delivery_event e
+  set is_machine = true, source = e.source || ', several links at once'
+  from swept s
+  where e.delivery_id = s.delivery_id and e.kind = 'clicked' and not e.is_machine
+    and e.happened_at between s.newest_at - interval '10 seconds' and s.newest_at;
+  return noted_count;
+end
+$$;
+COMMENT ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) IS 'Writes down that messages were opened and links clicked, and tells scanners from people.';
+CREATE FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+  select d.delivery_id, 'unsubscribed', now(), p_source
+  from delivery.delivery d
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) x
+  where d.delivery_id = p_delivery_id and d.contact_id = p_contact_id and (x.channel_denied or x.topic_denied)
+    and not exists (select from delivery.delivery_event e where e.delivery_id = d.delivery_id and e.kind = 'unsubscribed')
+$$;
+COMMENT ON FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) IS 'Notes with a message that its recipient unsubscribed through it.';
 CREATE FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -906,11 +1083,13 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, track_opens boolean, track_clicks boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         rs.channel = 'email' and coalesce(c.track_opens, c.class = 'marketing'),
+         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -1008,6 +1187,54 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  word record;
+  person record;
+  answer text;
+  proof text := format('SMS %s', p_event_key);
+begin
+  insert into delivery.sms_reply (provider_account_id, event_key, received_at) values (p_provider_account_id, p_event_key, p_at)
+  on conflict do nothing;
+  if not found then
+    return (select r.reply from delivery.sms_reply r where r.provider_account_id = p_provider_account_id and r.event_key = p_event_key);
+  end if;
+  select k.meaning, k.language into word from marketing.sms_keyword k
+  where k.word = upper(regexp_replace(btrim(left(p_text, 200), E' \t\r\n.,!?"''«»„“”'), '\s+', ' ', 'g'));
+  if not found then
+    return null;
+  end if;
+  if word.meaning = 'start' and not exists (
+      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS') then
+    return null;
+  end if;
+  if word.meaning = 'stop' then
+    insert into marketing.suppression (channel, address, reason, source) values ('sms', p_address, 'stop by SMS', proof)
+    on conflict (channel, address) do nothing;
+  elsif word.meaning = 'start' then
+    delete from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS';
+  end if;
+  for person in
+    select p.contact_id, p.language from marketing.contact_point cp join marketing.contact p using (contact_id)
+    where cp.channel = 'sms' and cp.address = p_address and p.erased_at is null
+    order by p.contact_id
+    for no key update of p
+  loop
+    word.language := coalesce(word.language, person.language);
+    if word.meaning <> 'help' then
+      perform marketing.set_consent(person.contact_id, 'sms', null, word.meaning = 'start', 'reply by SMS', proof);
+    end if;
+  end loop;
+  answer := marketing.page_texts(coalesce(word.language, 'en')) ->> ('sms_' || word.meaning);
+  update delivery.sms_reply r set meaning = word.meaning, reply = answer
+  where r.provider_account_id = p_provider_account_id and r.event_key = p_event_key;
+  return answer;
+end
+$$;
+COMMENT ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) IS 'Acts on an answer to an SMS: STOP, START or HELP, in each language of marketing.sms_keyword.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1325,6 +1552,15 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent.';
+CREATE FUNCTION marketing.hold_contact(p_contact_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform from marketing.contact c where c.contact_id = p_contact_id and c.erased_at is null for no key update;
+  return found;
+end
+$$;
+COMMENT ON FUNCTION marketing.hold_contact(p_contact_id bigint) IS 'Lets one change of a contact''s answers at a time through.';
 CREATE FUNCTION marketing.note_consent() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1341,6 +1577,51 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.note_consent() IS 'Writes every change of consent to consent_event.';
+CREATE FUNCTION marketing.page_texts(p_language text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(t.key, t.text), '{}')
+  from (
+    select distinct on (p.key) p.key, p.text
+    from marketing.page_text p
+    where p.language in (p_language, split_part(p_language, '-', 1), 'en')
+    order by p.key, (p.language = p_language) desc, (p.language <> 'en') desc
+  ) t
+$$;
+COMMENT ON FUNCTION marketing.page_texts(p_language text) IS 'What our pages say in a language; in English where there is no translation.';
+CREATE FUNCTION marketing.preferences(p_contact_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_build_object(
+    'language', coalesce(l.language, 'en'),
+    'texts', marketing.page_texts(p.language),
+    'channels', coalesce((
+      select jsonb_agg(x.channel order by x.channel)
+      from (select distinct cp.channel from marketing.contact_point cp where cp.contact_id = p.contact_id and cp.is_usable) x), '[]'),
+    'topics', coalesce((
+      select jsonb_agg(jsonb_build_object(
+          'topic_id', t.topic_id, 'name', coalesce(tt.name, t.name),
+          'description', case when tt.name is null then t.description else tt.description end,
+          'on', coalesce((
+            select jsonb_object_agg(x.channel, not coalesce(r.channel_denied, false) and not coalesce(r.topic_denied, false)
+                                               and (not t.needs_opt_in or coalesce(r.topic_granted, false)))
+            from (select distinct cp.channel from marketing.contact_point cp where cp.contact_id = p.contact_id and cp.is_usable) x
+            cross join lateral marketing.reach(p.contact_id, x.channel, t.topic_id) r), '{}'))
+        order by t.topic_id)
+      from marketing.topic t
+      left join lateral (
+        select y.name, y.description from marketing.topic_translation y
+        where y.topic_id = t.topic_id and y.language in (p.language, split_part(p.language, '-', 1))
+        order by y.language = p.language desc limit 1) tt on true
+      where t.is_listed), '[]'))
+  from marketing.contact p
+  left join lateral (
+    select x.language from marketing.page_text x where x.language in (p.language, split_part(p.language, '-', 1))
+    order by x.language = p.language desc limit 1) l on true
+  where p.contact_id = p_contact_id and p.erased_at is null
+$$;
+COMMENT ON FUNCTION marketing.preferences(p_contact_id bigint) IS 'What a contact may choose on the preference page, and what they have chosen.';
 CREATE FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) RETURNS TABLE(contact_point_id bigint, address text, suppressed boolean, channel_denied boolean, topic_granted boolean, topic_denied boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -1383,6 +1664,50 @@ CREATE FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_sta
   end
 $$;
 COMMENT ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) IS 'Why a message may not be sent, in one word that delivery.reason explains; empty when it may. The only place where this is decided.';
+CREATE FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_channel marketing.channel;
+  asked record;
+  changed integer := 0;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return null;
+  end if;
+  for v_channel in
+    select distinct c.channel
+    from unnest(p_channels, p_wanted) as x (channel, wanted)
+    join marketing.consent c on c.contact_id = p_contact_id and c.channel::text = x.channel and c.topic_id is null and not c.is_granted
+    join marketing.contact_point cp on cp.contact_id = p_contact_id and cp.channel = c.channel and cp.is_usable
+    where x.wanted
+  loop
+    changed := changed + marketing.set_consent(p_contact_id, v_channel, null, true, p_source, p_proof)::integer;
+    perform marketing.set_consent(p_contact_id, v_channel, t.topic_id, false, p_source, p_proof)
+    from marketing.topic t
+    where t.topic_id not in (select x.topic_id from unnest(p_topic_ids, p_channels) as x (topic_id, channel) where x.channel = v_channel::text);
+  end loop;
+  for asked in
+    select distinct on (t.topic_id, cp.channel) t.topic_id, cp.channel, x.wanted,
+      not coalesce(r.topic_denied, false) and (not t.needs_opt_in or coalesce(r.topic_granted, false)) as holds
+    from unnest(p_topic_ids, p_channels, p_wanted) as x (topic_id, channel, wanted)
+    join marketing.topic t on t.topic_id = x.topic_id and t.is_listed
+    join marketing.contact_point cp on cp.contact_id = p_contact_id and cp.channel::text = x.channel and cp.is_usable
+    cross join lateral marketing.reach(p_contact_id, cp.channel, t.topic_id) r
+    where not coalesce(r.channel_denied, false)
+  loop
+    if asked.wanted <> asked.holds then
+      changed := changed + marketing.set_consent(p_contact_id, asked.channel, asked.topic_id, asked.wanted, p_source, p_proof)::integer;
+    end if;
+  end loop;
+  if changed > 0 then
+    perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  end if;
+  return changed;
+end
+$$;
+COMMENT ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) IS 'Writes what a contact chose on the preference page.';
 CREATE FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1525,6 +1850,19 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) IS 'Sends one transactional message: select marketing.send_message(42, ''one-time code'', ''{"code": "123456"}'', ''login-77''). Returns the delivery.';
+CREATE FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into marketing.consent as c (contact_id, channel, topic_id, is_granted, source, proof)
+  values (p_contact_id, p_channel, p_topic_id, p_is_granted, p_source, p_proof)
+  on conflict (contact_id, channel, topic_id) do update
+  set is_granted = excluded.is_granted, source = excluded.source, proof = excluded.proof, changed_at = now()
+  where c.is_granted <> excluded.is_granted;
+  return found;
+end
+$$;
+COMMENT ON FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) IS 'Writes one answer of a contact, unless they said the same before.';
 CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1549,6 +1887,47 @@ CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
   end
 $$;
 COMMENT ON FUNCTION marketing.start_problem(p_campaign_id bigint) IS 'What stands in the way of starting a campaign; empty when nothing does.';
+CREATE FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_channel marketing.channel := 'email';
+  v_topic_id bigint;
+  is_new boolean;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return 'unknown';
+  end if;
+  select rs.channel, c.topic_id into v_channel, v_topic_id
+  from delivery.delivery d
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  where d.delivery_id = p_delivery_id and d.contact_id = p_contact_id;
+  is_new := marketing.set_consent(p_contact_id, coalesce(v_channel, 'email'), v_topic_id, false, p_source, p_proof);
+  perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  return case when is_new then 'unsubscribed' else 'already' end;
+end
+$$;
+COMMENT ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) IS 'A contact unsubscribes from the topic of a message with one click.';
+CREATE FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  changed integer;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return null;
+  end if;
+  select count(*) filter (where marketing.set_consent(p_contact_id, x.channel, null, false, p_source, p_proof)) into changed
+  from unnest(enum_range(null::marketing.channel)) as x (channel);
+  perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  return changed;
+end
+$$;
+COMMENT ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) IS 'A contact wants no more marketing on any channel.';
 CREATE FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1767,6 +2146,8 @@ CREATE TABLE delivery.delivery_event (
     source text NOT NULL,
     detail text,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_machine boolean DEFAULT false NOT NULL,
+    link_place integer,
     CONSTRAINT "An event is one that we know" CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'deferred'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'converted'::text, 'settled_by_hand'::text, 'sent_after_all'::text])))
 )
 PARTITION BY RANGE (delivery_id);
@@ -1778,6 +2159,8 @@ COMMENT ON COLUMN delivery.delivery_event.happened_at IS 'When it happened.';
 COMMENT ON COLUMN delivery.delivery_event.source IS 'Who says so.';
 COMMENT ON COLUMN delivery.delivery_event.detail IS 'More about it.';
 COMMENT ON COLUMN delivery.delivery_event.recorded_at IS 'When we learned of it.';
+COMMENT ON COLUMN delivery.delivery_event.is_machine IS 'On: it was very likely a scanner or a proxy, not the person. Nobody can tell for certain.';
+COMMENT ON COLUMN delivery.delivery_event.link_place IS 'Which link of the message was clicked: 1 is the first one.';
 ALTER TABLE delivery.delivery_event ALTER COLUMN delivery_event_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.delivery_event_delivery_event_id_seq
     START WITH 1
@@ -1794,6 +2177,36 @@ CREATE SEQUENCE delivery.delivery_number
     NO MAXVALUE
     CACHE 1;
 COMMENT ON SEQUENCE delivery.delivery_number IS 'The last twelve digits of a delivery_id.';
+CREATE TABLE delivery.inbox_message (
+    delivery_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    weight integer DEFAULT 0 NOT NULL,
+    visible_since timestamp with time zone NOT NULL,
+    visible_until timestamp with time zone NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    link text,
+    image text,
+    data jsonb,
+    sent_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivered_at timestamp with time zone,
+    read_at timestamp with time zone,
+    CONSTRAINT "A message is visible until after it became visible" CHECK ((visible_until > visible_since))
+);
+COMMENT ON TABLE delivery.inbox_message IS 'Our own inbox: messages that the member''s app fetches. They go by themselves 30 days after they are no longer visible.';
+COMMENT ON COLUMN delivery.inbox_message.delivery_id IS 'Which delivery.';
+COMMENT ON COLUMN delivery.inbox_message.contact_id IS 'Whose inbox.';
+COMMENT ON COLUMN delivery.inbox_message.weight IS 'Greater ones stand above, then newer ones.';
+COMMENT ON COLUMN delivery.inbox_message.visible_since IS 'The app does not see it before.';
+COMMENT ON COLUMN delivery.inbox_message.visible_until IS 'The app does not see it afterwards.';
+COMMENT ON COLUMN delivery.inbox_message.title IS 'Its title.';
+COMMENT ON COLUMN delivery.inbox_message.body IS 'Its text.';
+COMMENT ON COLUMN delivery.inbox_message.link IS 'Where a tap leads. Empty: nowhere.';
+COMMENT ON COLUMN delivery.inbox_message.image IS 'Address of an image. Empty: none.';
+COMMENT ON COLUMN delivery.inbox_message.data IS 'More for the app, as a JSON object. Empty: nothing.';
+COMMENT ON COLUMN delivery.inbox_message.sent_at IS 'When it was put there.';
+COMMENT ON COLUMN delivery.inbox_message.delivered_at IS 'When the app fetched it for the first time.';
+COMMENT ON COLUMN delivery.inbox_message.read_at IS 'When the app said that it was read.';
 CREATE TABLE delivery.lane (
     lane_id integer NOT NULL,
     provider_account_id integer NOT NULL,
@@ -1972,6 +2385,19 @@ COMMENT ON TABLE delivery.send_key IS 'Remembers the keys given to marketing.sen
 COMMENT ON COLUMN delivery.send_key.idempotency_key IS 'The caller''s key.';
 COMMENT ON COLUMN delivery.send_key.delivery_id IS 'The delivery it stands for.';
 COMMENT ON COLUMN delivery.send_key.created_at IS 'When it was first used.';
+CREATE TABLE delivery.sms_reply (
+    provider_account_id integer NOT NULL,
+    event_key text NOT NULL,
+    meaning text,
+    reply text,
+    received_at timestamp with time zone NOT NULL
+);
+COMMENT ON TABLE delivery.sms_reply IS 'Answers by SMS that have been acted on, so that one that is reported twice counts once. Neither number nor text is kept.';
+COMMENT ON COLUMN delivery.sms_reply.provider_account_id IS 'Which account took it.';
+COMMENT ON COLUMN delivery.sms_reply.event_key IS 'The provider''s number for it.';
+COMMENT ON COLUMN delivery.sms_reply.meaning IS 'What it meant: stop, start or help. Empty: none of them.';
+COMMENT ON COLUMN delivery.sms_reply.reply IS 'What was to be answered. Empty: nothing.';
+COMMENT ON COLUMN delivery.sms_reply.received_at IS 'When it came.';
 CREATE TABLE delivery.tally (
     run_step_id bigint NOT NULL,
     status delivery.delivery_status NOT NULL,
@@ -2005,6 +2431,9 @@ CREATE TABLE marketing.campaign (
     weight integer DEFAULT 1 NOT NULL,
     description text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    track_opens boolean,
+    track_clicks boolean,
+    track_sms_links boolean DEFAULT false NOT NULL,
     CONSTRAINT "A broadcast needs a segment" CHECK (((kind <> 'broadcast'::text) OR (segment_id IS NOT NULL))),
     CONSTRAINT "A campaign is a broadcast or standing" CHECK ((kind = ANY (ARRAY['broadcast'::text, 'standing'::text]))),
     CONSTRAINT "A marketing campaign needs a topic that people can refuse" CHECK (((class <> 'marketing'::marketing.message_class) OR (topic_id IS NOT NULL))),
@@ -2032,6 +2461,9 @@ COMMENT ON COLUMN marketing.campaign.attempts_max IS 'How often a message is tri
 COMMENT ON COLUMN marketing.campaign.weight IS 'Its share of the speed beside other campaigns: 2 gets twice as much as 1.';
 COMMENT ON COLUMN marketing.campaign.description IS 'What it is for.';
 COMMENT ON COLUMN marketing.campaign.created_at IS 'When it was made.';
+COMMENT ON COLUMN marketing.campaign.track_opens IS 'Emails tell when they are opened. Empty: on for marketing, off for transactional.';
+COMMENT ON COLUMN marketing.campaign.track_clicks IS 'Links in emails lead through us and are counted. Empty: on for marketing, off for transactional.';
+COMMENT ON COLUMN marketing.campaign.track_sms_links IS 'Links in SMS lead through us, too. They grow by a third and about 60 characters, which may cost a second SMS.';
 ALTER TABLE marketing.campaign ALTER COLUMN campaign_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.campaign_campaign_id_seq
     START WITH 1
@@ -2152,6 +2584,16 @@ ALTER TABLE marketing.contact_point ALTER COLUMN contact_point_id ADD GENERATED 
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.contact_point_contact_point_id_seq IS 'Gives out marketing.contact_point.contact_point_id.';
+CREATE TABLE marketing.page_text (
+    language text NOT NULL,
+    key text NOT NULL,
+    text text NOT NULL,
+    CONSTRAINT "The language of a page's text is written as en or pt-BR" CHECK ((language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text))
+);
+COMMENT ON TABLE marketing.page_text IS 'What the preference page and the answers to SMS say, in each language. To add a language, add its rows; what is missing is said in English.';
+COMMENT ON COLUMN marketing.page_text.language IS 'Language code, for example lv.';
+COMMENT ON COLUMN marketing.page_text.key IS 'Which text, for example title. The rows with language en show all of them.';
+COMMENT ON COLUMN marketing.page_text.text IS 'The text itself.';
 CREATE TABLE marketing.segment (
     segment_id bigint NOT NULL,
     name text NOT NULL,
@@ -2197,6 +2639,17 @@ ALTER TABLE marketing.segment ALTER COLUMN segment_id ADD GENERATED BY DEFAULT A
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.segment_segment_id_seq IS 'Gives out marketing.segment.segment_id.';
+CREATE TABLE marketing.sms_keyword (
+    word text NOT NULL,
+    meaning text NOT NULL,
+    language text,
+    CONSTRAINT "A word is written in capitals, without blanks around it" CHECK (((word = upper(word)) AND (word = btrim(word)) AND (word <> ''::text))),
+    CONSTRAINT "A word means stop, start or help" CHECK ((meaning = ANY (ARRAY['stop'::text, 'start'::text, 'help'::text])))
+);
+COMMENT ON TABLE marketing.sms_keyword IS 'What a contact may answer to an SMS, as the only words of the message. The capital and small letters, dots and exclamation marks do not matter.';
+COMMENT ON COLUMN marketing.sms_keyword.word IS 'The word, for example STOP.';
+COMMENT ON COLUMN marketing.sms_keyword.meaning IS 'stop: send no more. start: send again what was stopped. help: explain.';
+COMMENT ON COLUMN marketing.sms_keyword.language IS 'Language of the word, which the answer is written in. Empty: the contact''s own.';
 CREATE TABLE marketing.step (
     step_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -2300,13 +2753,15 @@ CREATE TABLE marketing.topic (
     topic_id bigint NOT NULL,
     name text NOT NULL,
     description text,
-    needs_opt_in boolean DEFAULT true NOT NULL
+    needs_opt_in boolean DEFAULT true NOT NULL,
+    is_listed boolean DEFAULT true NOT NULL
 );
 COMMENT ON TABLE marketing.topic IS 'A kind of message that a contact may accept or refuse, for example "Weekly offers".';
 COMMENT ON COLUMN marketing.topic.topic_id IS 'Our number for the topic.';
 COMMENT ON COLUMN marketing.topic.name IS 'What contacts see on the preference page.';
 COMMENT ON COLUMN marketing.topic.description IS 'A sentence for contacts.';
 COMMENT ON COLUMN marketing.topic.needs_opt_in IS 'On: only contacts who said yes get it. Off: everybody who did not say no.';
+COMMENT ON COLUMN marketing.topic.is_listed IS 'On: contacts see it on the preference page. Off: only you change what they said, and "unsubscribe from everything" does.';
 ALTER TABLE marketing.topic ALTER COLUMN topic_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.topic_topic_id_seq
     START WITH 1
@@ -2316,6 +2771,18 @@ ALTER TABLE marketing.topic ALTER COLUMN topic_id ADD GENERATED BY DEFAULT AS ID
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.topic_topic_id_seq IS 'Gives out marketing.topic.topic_id.';
+CREATE TABLE marketing.topic_translation (
+    topic_id bigint NOT NULL,
+    language text NOT NULL,
+    name text NOT NULL,
+    description text,
+    CONSTRAINT "A language is written as en or pt-BR" CHECK ((language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text))
+);
+COMMENT ON TABLE marketing.topic_translation IS 'What a topic is called in another language, for the preference page.';
+COMMENT ON COLUMN marketing.topic_translation.topic_id IS 'Which topic.';
+COMMENT ON COLUMN marketing.topic_translation.language IS 'Language code, for example lv.';
+COMMENT ON COLUMN marketing.topic_translation.name IS 'Its name in that language, for example "Nedēļas piedāvājumi".';
+COMMENT ON COLUMN marketing.topic_translation.description IS 'A sentence for contacts. Empty: none.';
 CREATE VIEW report.delivery AS
  SELECT d.delivery_id,
     c.name AS campaign,
@@ -2410,6 +2877,34 @@ COMMENT ON COLUMN report.lane.ready_count IS 'Messages waiting.';
 COMMENT ON COLUMN report.lane.consumer_count IS 'Workers listening.';
 COMMENT ON COLUMN report.lane.measured_at IS 'When that was looked at.';
 COMMENT ON COLUMN report.lane.state IS 'Whether the account works.';
+CREATE VIEW report.links AS
+ SELECT r.campaign_run_id,
+    c.name AS campaign,
+    rs.channel,
+    e.link_place AS place,
+    e.detail AS link,
+    count(*) FILTER (WHERE (NOT e.is_machine)) AS clicks,
+    count(DISTINCT d.contact_id) FILTER (WHERE (NOT e.is_machine)) AS people,
+    count(*) FILTER (WHERE e.is_machine) AS machine_clicks,
+    min(e.happened_at) FILTER (WHERE (NOT e.is_machine)) AS first_at,
+    max(e.happened_at) FILTER (WHERE (NOT e.is_machine)) AS last_at
+   FROM ((((delivery.campaign_run r
+     JOIN marketing.campaign c USING (campaign_id))
+     JOIN delivery.run_step rs USING (campaign_run_id))
+     JOIN delivery.delivery d ON (((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)))))
+     JOIN delivery.delivery_event e ON (((e.delivery_id = d.delivery_id) AND (e.kind = 'clicked'::text))))
+  GROUP BY r.campaign_run_id, c.name, rs.channel, e.link_place, e.detail;
+COMMENT ON VIEW report.links IS 'Which links were clicked: select * from report.links where campaign = ''Autumn 2026'' order by people desc.';
+COMMENT ON COLUMN report.links.campaign_run_id IS 'Which run.';
+COMMENT ON COLUMN report.links.campaign IS 'Which campaign.';
+COMMENT ON COLUMN report.links.channel IS 'Which channel.';
+COMMENT ON COLUMN report.links.place IS 'Its place in the message: 1 is the first link. Empty where the provider counted the click.';
+COMMENT ON COLUMN report.links.link IS 'Where it leads, without what stands behind a question mark.';
+COMMENT ON COLUMN report.links.clicks IS 'Clicks by people, as far as that can be told.';
+COMMENT ON COLUMN report.links.people IS 'How many contacts clicked it.';
+COMMENT ON COLUMN report.links.machine_clicks IS 'Clicks by scanners.';
+COMMENT ON COLUMN report.links.first_at IS 'First click by a person.';
+COMMENT ON COLUMN report.links.last_at IS 'Last one.';
 CREATE VIEW report.not_started AS
  SELECT c.campaign_id,
     c.name AS campaign,
@@ -2575,8 +3070,12 @@ COMMENT ON COLUMN report.stuck.waiting_for IS 'What they wait for.';
 COMMENT ON COLUMN report.stuck.deliveries IS 'How many.';
 COMMENT ON COLUMN report.stuck.next_at IS 'When the first of them is looked at again. Empty: when what they wait for happens.';
 COMMENT ON COLUMN report.stuck.oldest_since IS 'Since when the oldest has waited, where that is known.';
+ALTER TABLE ONLY delivery.inbox_message
+    ADD CONSTRAINT "A delivery is in the inbox once" PRIMARY KEY (delivery_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
+ALTER TABLE ONLY delivery.sms_reply
+    ADD CONSTRAINT "An answer by SMS is taken once" PRIMARY KEY (provider_account_id, event_key);
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "One lane per account and class" UNIQUE (provider_account_id, class);
 ALTER TABLE ONLY delivery.provider_account
@@ -2617,6 +3116,8 @@ ALTER TABLE ONLY delivery.send_key
     ADD CONSTRAINT send_key_pkey PRIMARY KEY (idempotency_key);
 ALTER TABLE ONLY delivery.tally
     ADD CONSTRAINT tally_pkey PRIMARY KEY (run_step_id, status, reason, slot);
+ALTER TABLE ONLY marketing.sms_keyword
+    ADD CONSTRAINT "A word is on the list once" PRIMARY KEY (word);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Each campaign has a number of its own" PRIMARY KEY (campaign_id);
 ALTER TABLE ONLY marketing.consent_event
@@ -2639,6 +3140,10 @@ ALTER TABLE ONLY marketing.template_version
     ADD CONSTRAINT "Each template version has a number of its own" PRIMARY KEY (template_version_id);
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Each topic has a number of its own" PRIMARY KEY (topic_id);
+ALTER TABLE ONLY marketing.page_text
+    ADD CONSTRAINT "One text per language and key" PRIMARY KEY (language, key);
+ALTER TABLE ONLY marketing.topic_translation
+    ADD CONSTRAINT "One translation per topic and language" PRIMARY KEY (topic_id, language);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Two campaigns cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.contact
@@ -2649,7 +3154,9 @@ ALTER TABLE ONLY marketing.template
     ADD CONSTRAINT "Two templates cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Two topics cannot have the same name" UNIQUE (name);
+COMMENT ON INDEX delivery."A delivery is in the inbox once" IS 'The key of inbox_message: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery."A run has each step once" IS 'Keeps the rows of run_step apart.';
+COMMENT ON INDEX delivery."An answer by SMS is taken once" IS 'The key of sms_reply: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery."One lane per account and class" IS 'Keeps the rows of lane apart.';
 COMMENT ON INDEX delivery."Two accounts cannot have the same name" IS 'Keeps the rows of provider_account apart.';
 COMMENT ON INDEX delivery.a_definition_has_a_name IS 'The key of schema_definition: finds a row, and no two rows have the same.';
@@ -2665,6 +3172,10 @@ COMMENT ON INDEX delivery.dead_letter_of_delivery IS 'Counts how often a deliver
 COMMENT ON INDEX delivery.dead_letter_pkey IS 'The key of dead_letter: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.delivery_event_pkey IS 'The key of delivery_event: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.delivery_pkey IS 'The key of delivery: finds a row, and no two rows have the same.';
+CREATE INDEX inbox_message_of_contact ON delivery.inbox_message USING btree (contact_id, weight DESC, delivery_id DESC);
+COMMENT ON INDEX delivery.inbox_message_of_contact IS 'The inbox of a contact, in its order.';
+CREATE INDEX inbox_message_over ON delivery.inbox_message USING btree (visible_until);
+COMMENT ON INDEX delivery.inbox_message_over IS 'Finds what may go.';
 COMMENT ON INDEX delivery.lane_pkey IS 'The key of lane: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.lane_pulse_pkey IS 'The key of lane_pulse: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.lane_queue_name_key IS 'Keeps the rows of lane apart.';
@@ -2680,6 +3191,7 @@ COMMENT ON INDEX delivery.send_key_pkey IS 'The key of send_key: finds a row, an
 COMMENT ON INDEX delivery.tally_pkey IS 'The key of tally: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "A contact has the same address only once" ON marketing.contact_point USING btree (contact_id, channel, address);
 COMMENT ON INDEX marketing."A contact has the same address only once" IS 'A contact has the same address only once; also finds the addresses of a contact.';
+COMMENT ON INDEX marketing."A word is on the list once" IS 'The key of sms_keyword: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "An address is on the list once" ON marketing.suppression USING btree (channel, address);
 COMMENT ON INDEX marketing."An address is on the list once" IS 'An address is on the list once.';
 COMMENT ON INDEX marketing."Each campaign has a number of its own" IS 'The key of campaign: finds a row, and no two rows have the same.';
@@ -2695,6 +3207,8 @@ COMMENT ON INDEX marketing."Each template version has a number of its own" IS 'T
 COMMENT ON INDEX marketing."Each topic has a number of its own" IS 'The key of topic: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "One answer per contact, channel and topic" ON marketing.consent USING btree (contact_id, channel, topic_id) NULLS NOT DISTINCT;
 COMMENT ON INDEX marketing."One answer per contact, channel and topic" IS 'One answer per contact, channel and topic.';
+COMMENT ON INDEX marketing."One text per language and key" IS 'The key of page_text: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."One translation per topic and language" IS 'The key of topic_translation: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Two campaigns cannot have the same name" IS 'Keeps the rows of campaign apart.';
 COMMENT ON INDEX marketing."Two contacts cannot have the same member number" IS 'Keeps the rows of contact apart.';
 COMMENT ON INDEX marketing."Two segments cannot have the same name" IS 'Keeps the rows of segment apart.';
@@ -2702,6 +3216,8 @@ COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps t
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX contact_point_of_address ON marketing.contact_point USING btree (channel, address);
+COMMENT ON INDEX marketing.contact_point_of_address IS 'Finds whose an address is.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
@@ -2747,6 +3263,8 @@ ALTER TABLE ONLY marketing.step
     ADD CONSTRAINT "The provider account must exist" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The topic of a consent must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
+ALTER TABLE ONLY marketing.topic_translation
+    ADD CONSTRAINT "The topic of a translation must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id) ON DELETE CASCADE;
 GRANT USAGE ON SCHEMA delivery TO postrider_marketer;
 GRANT USAGE ON SCHEMA delivery TO postrider_analyst;
 GRANT USAGE ON SCHEMA delivery TO postrider_ops;
@@ -2758,6 +3276,7 @@ GRANT USAGE ON SCHEMA marketing TO postrider_analyst;
 GRANT USAGE ON SCHEMA marketing TO postrider_ops;
 GRANT USAGE ON SCHEMA marketing TO postrider_scheduler;
 GRANT USAGE ON SCHEMA marketing TO postrider_segment;
+GRANT USAGE ON SCHEMA marketing TO postrider_receiver;
 GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
@@ -2786,6 +3305,13 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.inbox_put(p_messages text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_put(p_messages text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
@@ -2803,6 +3329,9 @@ REVOKE ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_
 GRANT ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
@@ -2822,6 +3351,8 @@ GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_schedu
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
@@ -2835,9 +3366,15 @@ REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.hold_contact(p_contact_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.page_texts(p_language text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.preferences(p_contact_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.preferences(p_contact_id bigint) TO postrider_receiver;
 REVOKE ALL ON FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) TO postrider_receiver;
 REVOKE ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_marketer;
@@ -2846,9 +3383,14 @@ REVOKE ALL ON FUNCTION marketing.segment_try(p_query text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) TO postrider_receiver;
+REVOKE ALL ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) TO postrider_receiver;
 REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
@@ -2861,6 +3403,7 @@ GRANT SELECT ON TABLE delivery.delivery TO postrider_ops;
 GRANT SELECT ON TABLE delivery.delivery_event TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.delivery_event_delivery_event_id_seq TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.delivery_number TO postrider_ops;
+GRANT SELECT ON TABLE delivery.inbox_message TO postrider_ops;
 GRANT SELECT ON TABLE delivery.lane TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.lane TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.lane TO postrider_ops;
@@ -2883,6 +3426,7 @@ GRANT USAGE ON SEQUENCE delivery.run_step_run_step_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_definition TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_migration TO postrider_ops;
 GRANT SELECT ON TABLE delivery.send_key TO postrider_ops;
+GRANT SELECT ON TABLE delivery.sms_reply TO postrider_ops;
 GRANT SELECT ON TABLE delivery.tally TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.campaign TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.campaign TO postrider_ops;
@@ -2899,12 +3443,16 @@ GRANT USAGE ON SEQUENCE marketing.contact_contact_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.contact_point TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.contact_point TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.contact_point_contact_point_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.page_text TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.page_text TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.segment TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment TO postrider_ops;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_segment;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.segment_segment_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.sms_keyword TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.sms_keyword TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.step TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.step TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.step_step_id_seq TO postrider_marketer;
@@ -2920,6 +3468,8 @@ GRANT USAGE ON SEQUENCE marketing.template_version_template_version_id_seq TO po
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic_translation TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.topic_translation TO postrider_ops;
 GRANT SELECT ON TABLE report.delivery TO postrider_marketer;
 GRANT SELECT ON TABLE report.delivery TO postrider_analyst;
 GRANT SELECT ON TABLE report.delivery TO postrider_ops;
@@ -2930,6 +3480,9 @@ GRANT SELECT ON TABLE report.lane TO postrider_scheduler;
 GRANT SELECT ON TABLE report.lane TO postrider_marketer;
 GRANT SELECT ON TABLE report.lane TO postrider_analyst;
 GRANT SELECT ON TABLE report.lane TO postrider_ops;
+GRANT SELECT ON TABLE report.links TO postrider_marketer;
+GRANT SELECT ON TABLE report.links TO postrider_analyst;
+GRANT SELECT ON TABLE report.links TO postrider_ops;
 GRANT SELECT ON TABLE report.not_started TO postrider_scheduler;
 GRANT SELECT ON TABLE report.not_started TO postrider_marketer;
 GRANT SELECT ON TABLE report.not_started TO postrider_analyst;

@@ -14,14 +14,14 @@ begin
   where m.delivery_id in (
     select o.delivery_id from delivery.inbox_message o where o.visible_until < now() - interval '30 days'
     order by o.visible_until limit 100 for update skip locked);
-  insert into delivery.inbox_message (delivery_id, contact_id, weight, visible_from, visible_until, title, body, link, image, data)
-  select d.delivery_id, d.contact_id, coalesce(x.weight, 0), v.visible_from,
-         coalesce(to_timestamp(x.visible_until_ms / 1000.0), v.visible_from + interval '30 days'), x.title, x.body, x.link, x.image, x.data
+  insert into delivery.inbox_message (delivery_id, contact_id, weight, visible_since, visible_until, title, body, link, image, data)
+  select d.delivery_id, d.contact_id, coalesce(x.weight, 0), v.visible_since,
+         coalesce(to_timestamp(x.visible_until_ms / 1000.0), v.visible_since + interval '30 days'), x.title, x.body, x.link, x.image, x.data
   from unnest(p_messages) as m (message)
   cross join lateral jsonb_to_record(m.message::jsonb) as x (delivery_id bigint, title text, body text, link text, image text, data jsonb,
     weight integer, visible_from_ms bigint, visible_until_ms bigint)
   join delivery.delivery d on d.delivery_id = x.delivery_id
-  cross join lateral (select coalesce(to_timestamp(x.visible_from_ms / 1000.0), now()) as visible_from) v
+  cross join lateral (select coalesce(to_timestamp(x.visible_from_ms / 1000.0), now()) as visible_since) v
   order by d.delivery_id
   on conflict (delivery_id) do nothing;
   return (select count(*) from unnest(p_messages) as m (message)
@@ -81,7 +81,7 @@ begin
     from delivery.inbox_message m
     join marketing.contact p on p.contact_id = m.contact_id and p.erased_at is null
     join delivery.delivery d on d.delivery_id = m.delivery_id and d.status in ('sent', 'delivered')
-    where m.contact_id = p_contact_id and m.visible_from <= now() and m.visible_until > now() and (p_with_read or m.read_at is null)
+    where m.contact_id = p_contact_id and m.visible_since <= now() and m.visible_until > now() and (p_with_read or m.read_at is null)
       and (p_after_id is null or (m.weight, m.delivery_id) < (p_after_weight, p_after_id))
     order by m.weight desc, m.delivery_id desc
     limit p_limit + 1

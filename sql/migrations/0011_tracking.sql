@@ -174,7 +174,7 @@ create table delivery.inbox_message (
   delivery_id bigint not null,
   contact_id bigint not null,
   weight integer not null default 0,
-  visible_from timestamptz not null,
+  visible_since timestamptz not null,
   visible_until timestamptz not null,
   title text not null,
   body text not null,
@@ -185,7 +185,7 @@ create table delivery.inbox_message (
   delivered_at timestamptz,
   read_at timestamptz,
   constraint "A delivery is in the inbox once" primary key (delivery_id),
-  constraint "A message is visible until after it is visible from" check (visible_until > visible_from)
+  constraint "A message is visible until after it became visible" check (visible_until > visible_since)
 );
 create index inbox_message_of_contact on delivery.inbox_message (contact_id, weight desc, delivery_id desc);
 create index inbox_message_over on delivery.inbox_message (visible_until);
@@ -194,7 +194,7 @@ comment on table delivery.inbox_message is
 comment on column delivery.inbox_message.delivery_id is 'Which delivery.';
 comment on column delivery.inbox_message.contact_id is 'Whose inbox.';
 comment on column delivery.inbox_message.weight is 'Greater ones stand above, then newer ones.';
-comment on column delivery.inbox_message.visible_from is 'The app does not see it before.';
+comment on column delivery.inbox_message.visible_since is 'The app does not see it before.';
 comment on column delivery.inbox_message.visible_until is 'The app does not see it afterwards.';
 comment on column delivery.inbox_message.title is 'Its title.';
 comment on column delivery.inbox_message.body is 'Its text.';
