@@ -10,7 +10,7 @@
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
 	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
-	       "body_html, campaign_name from delivery.run_step_facts($1)",
+	       "body_html, campaign_name, track_opens, track_clicks from delivery.run_step_facts($1)",
 };
 static const struct pg_statement problem_statement = {
 	.name = "note_template_problem",
@@ -115,6 +115,8 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 										 : TEMPLATE_UNDEFINED_BLANK;
 	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, 3);
 	step->template_version_id = pg_rows_int64(rows, 0, 4);
+	step->track_opens = pg_rows_bool(rows, 0, 9);
+	step->track_clicks = pg_rows_bool(rows, 0, 10);
 	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, 8, NULL));
 	source = pg_rows_text(rows, 0, 5, &length);
 	compile_one(step, &step->subject, "subject", source, length,

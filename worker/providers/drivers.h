@@ -5,6 +5,7 @@
 #include "worker/providers/provider.h"
 
 extern const struct provider_driver smtp_driver;    /* email: any server that takes submissions */
+extern const struct provider_driver inbox_driver;   /* in-app: our own inbox, which the app fetches */
 extern const struct provider_driver webhook_driver; /* in-app: the member's own app, by Standard Webhooks */
 
 #endif

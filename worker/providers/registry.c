@@ -5,6 +5,7 @@
 const struct provider_driver *const provider_registry[] = {
 	&smtp_driver,
 	&webhook_driver,
+	&inbox_driver,
 	NULL,
 };
 
