@@ -33,6 +33,13 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 
+grant execute on function delivery.callback_accounts(),
+  delivery.keep_callbacks(integer[], text[], text[], text[], text[], text[], integer[], text[], bigint[], boolean[], bigint[], text[], text[], text[],
+    text[], text[], text[], text[]),
+  delivery.fold_callbacks(integer), delivery.callbacks_to_parse(integer),
+  delivery.replace_events(bigint[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
+  to postrider_receiver;
+
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
 grant select, insert on marketing.template_version to postrider_marketer;
@@ -48,5 +55,6 @@ grant execute on function marketing.segment_page(text, bigint, integer) to postr
 grant select on all tables in schema delivery, marketing to postrider_ops;
 grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
-grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
+grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status), delivery.refold(timestamptz, timestamptz) to postrider_ops;
+grant insert, update, delete on delivery.provider_code to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;
