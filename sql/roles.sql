@@ -34,7 +34,7 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   to postrider_worker;
 
 grant execute on function delivery.inbox_put(text[]) to postrider_worker;
-grant execute on function delivery.note_tracking(bigint[], text[], bigint[], integer[], text[], text[], boolean[]),
+grant execute on function delivery.note_tracking(bigint[], text[], bigint[], text[], integer[], text[], text[], boolean[]),
   marketing.unsubscribe(bigint, bigint, text, text), marketing.unsubscribe_everything(bigint, bigint, text, text),
   marketing.preferences(bigint), marketing.save_preferences(bigint, bigint, bigint[], text[], boolean[], text, text),
   delivery.sms_reply(integer, text, text, text, timestamptz), delivery.inbox_feed(bigint, integer, boolean, integer, bigint),
@@ -42,6 +42,14 @@ grant execute on function delivery.note_tracking(bigint[], text[], bigint[], int
   to postrider_receiver;
 
 grant select, insert, update, delete on marketing.topic_translation, marketing.page_text, marketing.sms_keyword to postrider_marketer;
+
+grant execute on function delivery.callback_accounts(),
+  delivery.keep_callbacks(integer[], text[], text[], text[], text[], text[], integer[], text[], bigint[], boolean[], bigint[], text[], text[], text[],
+    text[], text[], text[], text[]),
+  delivery.fold_callbacks(integer), delivery.callbacks_to_parse(integer),
+  delivery.replace_events(bigint[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
+  to postrider_receiver;
+
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
 grant select, insert on marketing.template_version to postrider_marketer;
@@ -57,5 +65,6 @@ grant execute on function marketing.segment_page(text, bigint, integer) to postr
 grant select on all tables in schema delivery, marketing to postrider_ops;
 grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
-grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
+grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status), delivery.refold(timestamptz, timestamptz) to postrider_ops;
+grant insert, update, delete on delivery.provider_code to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;

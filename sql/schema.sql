@@ -65,6 +65,24 @@ CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETU
   where r.campaign_run_id = p_campaign_run_id and c.campaign_id = r.campaign_id
 $$;
 COMMENT ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) IS 'Pauses the campaign of a run and says why.';
+CREATE FUNCTION delivery.callback_accounts() RETURNS TABLE(provider_account_id integer, name text, driver text, settings text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select a.provider_account_id, a.name, a.driver, a.settings::text from delivery.provider_account a order by a.provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.callback_accounts() IS 'The provider accounts, for those whose providers call back. Switched off ones too: what was sent through them still has a fate.';
+CREATE FUNCTION delivery.callbacks_to_parse(p_limit integer) RETURNS TABLE(callback_inbox_id bigint, provider_account_id integer, target text, headers text, body text, received_ms bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, encode(i.body, 'base64'),
+         (extract(epoch from i.received_at) * 1000)::bigint
+  from (select t.callback_inbox_id from delivery.callback_todo t where t.needs_parsing order by t.callback_inbox_id limit p_limit) t
+  join delivery.callback_inbox i on i.callback_inbox_id = t.callback_inbox_id
+  order by i.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.callbacks_to_parse(p_limit integer) IS 'Callbacks that a receiver is to read again.';
 CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_in_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -431,6 +449,17 @@ CREATE FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons te
   select count(*)::integer from moved
 $$;
 COMMENT ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) IS 'Switches off addresses that a provider said will never work.';
+CREATE FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if to_regclass(format('delivery.%I', p_table || '_' || p_name)) is null then
+    execute format(p_statement, p_table || '_' || p_name, p_table);
+    execute format('comment on index delivery.%I is %L', p_table || '_' || p_name, p_comment);
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) IS 'Makes an index of a month unless it is there.';
 CREATE FUNCTION delivery.ensure_partition(p_month integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -440,34 +469,30 @@ declare
   high bigint := delivery.first_id_of(p_month + 1);
   parent text;
 begin
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
+  -- The last one that is made.
+  if to_regclass(format('delivery.callback_event_%s', p_month)) is not null then
     return false;
   end if;
   perform pg_advisory_xact_lock(hashtext('postrider partitions'));
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
-    return false;
-  end if;
-  foreach parent in array array['delivery', 'attempt', 'delivery_event'] loop
-    execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
-      parent || '_' || p_month, parent, low, high);
-    execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
-      'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+  foreach parent in array array['delivery', 'attempt', 'delivery_event', 'callback_inbox', 'callback_event'] loop
+    if to_regclass(format('delivery.%s_%s', parent, p_month)) is null then
+      execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
+        parent || '_' || p_month, parent, low, high);
+      execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
+        'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+    end if;
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
   execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
-  execute format('create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
-    'delivery_' || p_month || '_once', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_once',
+  perform delivery.ensure_index('delivery_' || p_month, 'once', 'create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'Nobody gets the same step of the same run twice; also the order in which a run is worked off.');
-  execute format('create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
-    'delivery_' || p_month || '_next', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_next',
+  perform delivery.ensure_index('delivery_' || p_month, 'next', 'create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
     'Finds what is to be looked at again.');
-  execute format('create index %I on delivery.%I (contact_id)', 'delivery_' || p_month || '_contact',
-    'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_contact',
+  perform delivery.ensure_index('delivery_' || p_month, 'contact', 'create index %I on delivery.%I (contact_id)',
     'Finds what a contact was sent.');
+  perform delivery.ensure_index('callback_inbox_' || p_month, 'once', 'create unique index %I on delivery.%I (provider_account_id, sha256)',
+    'The same words of the same account are kept once.');
   return true;
 end
 $$;
@@ -479,6 +504,12 @@ CREATE FUNCTION delivery.ensure_partitions() RETURNS integer
   from generate_series(0, 3) as ahead
 $$;
 COMMENT ON FUNCTION delivery.ensure_partitions() IS 'Makes room for this month''s and the next three months'' deliveries.';
+CREATE FUNCTION delivery.event_weight(p_kind text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case p_kind when 'failed' then 1 when 'delivered' then 2 when 'bounced_soft' then 3 when 'bounced_hard' then 4 else 0 end
+$$;
+COMMENT ON FUNCTION delivery.event_weight(p_kind text) IS 'Which event decides when a provider reports several: the one with the greatest weight.';
 CREATE FUNCTION delivery.finish_runs() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -548,6 +579,99 @@ CREATE FUNCTION delivery.first_id_of(p_month integer) RETURNS bigint
   select p_month::bigint * 1000000000000
 $$;
 COMMENT ON FUNCTION delivery.first_id_of(p_month integer) IS 'The first delivery_id of a month.';
+CREATE FUNCTION delivery.fold_callbacks(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  inboxes bigint[];
+  e_inbox bigint[];
+  e_position integer[];
+  e_kind text[];
+  e_key text[];
+  e_delivery bigint[];
+  locked bigint[];
+begin
+  perform delivery.wake_orphans();
+  select array_agg(t.callback_inbox_id) into inboxes
+  from (select t.callback_inbox_id from delivery.callback_todo t where not t.needs_parsing
+        order by t.callback_inbox_id limit p_limit for update skip locked) t;
+  if inboxes is null then
+    return 0;
+  end if;
+  -- An answer by SMS speaks of no message: its number says who wrote it.
+  perform delivery.sms_reply(i.provider_account_id, e.address, e.answer, coalesce(e.event_key, format('%s.%s', e.callback_inbox_id, e.position)), e.happened_at)
+  from unnest(inboxes) as asked (callback_inbox_id)
+  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
+  join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
+  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  where e.kind = 'replied' and a.channel = 'sms' and e.address is not null
+  order by e.happened_at;
+  select array_agg(m.callback_inbox_id), array_agg(m.position), array_agg(m.kind), array_agg(m.event_key), array_agg(m.matched_id)
+  into e_inbox, e_position, e_kind, e_key, e_delivery
+  from delivery.match_events(inboxes) m;
+  select array_agg(d.delivery_id) into locked
+  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (e_delivery)
+        order by d.delivery_id for update skip locked) d;
+  delete from delivery.callback_orphan o
+  using unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
+  where o.callback_inbox_id = x.callback_inbox_id and o.position = x.position and x.delivery_id is not null;
+  -- Not ours, or not ours yet.
+  insert into delivery.callback_orphan (callback_inbox_id, position, provider_message_id, next_at)
+  select x.callback_inbox_id, x.position, e.provider_message_id, now() + interval '2 seconds'
+  from unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
+  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+  where x.delivery_id is null and e.provider_message_id is not null and e.kind <> 'other'
+  on conflict do nothing;
+  if locked is not null then
+    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, locked);
+  end if;
+  delete from delivery.callback_todo t
+  where t.callback_inbox_id = any (inboxes)
+    and not exists (select from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id)
+      where x.callback_inbox_id = t.callback_inbox_id and x.delivery_id is not null and x.delivery_id <> all (coalesce(locked, '{}')));
+  return cardinality(inboxes);
+end
+$$;
+COMMENT ON FUNCTION delivery.fold_callbacks(p_limit integer) IS 'Applies what providers have said to the deliveries, many callbacks at a time.';
+CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  n_inbox bigint[];
+  n_position integer[];
+  n_delivery bigint[];
+begin
+  with told as (
+    select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
+           nullif(concat_ws(' ', e.code, coalesce(e.answer, e.words)), '') as detail, a.name as account
+    from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    where x.delivery_id = any (p_locked) and x.kind not in ('queued', 'sent', 'other')
+    order by x.delivery_id, x.kind, x.event_key, x.callback_inbox_id, x.position
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, t.detail, t.is_machine, t.link, t.callback_inbox_id
+    from told t
+    on conflict (delivery_id, kind, event_key) do nothing
+    returning delivery_id, kind, event_key
+  )
+  select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
+  from noted n join told t using (delivery_id, kind, event_key);
+  perform delivery.settle_by_events(p_locked, (
+    select coalesce(array_agg(distinct x.delivery_id), '{}') from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
+    where x.kind not in ('failed', 'resubscribed', 'other')));
+  -- Only what is new has consequences: a repeated complaint does not undo what a person has mended since.
+  if n_inbox is not null then
+    perform delivery.heed_events(n_inbox, n_position, n_delivery);
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
 CREATE FUNCTION delivery.follow_wishes() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -606,6 +730,131 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  select delivery.note_answers(array_agg(d.contact_id), array_agg(a.channel), array_agg(e.kind = 'resubscribed'), array_agg('callback of ' || a.name),
+    array_agg(format('%s, callback %s, delivery %s', coalesce(p.code, e.kind), e.callback_inbox_id, d.delivery_id)), array_agg(e.happened_at))
+  from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  left join delivery.provider_code p on p.driver = a.driver and p.code = e.code and p.meaning = 'unsubscribed'
+  where e.kind in ('complained', 'unsubscribed', 'resubscribed') or p.code is not null
+  having count(*) > 0
+$$;
+COMMENT ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Unsubscribed, complained, subscribed again: becomes consent, with its source and proof.';
+CREATE FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with news as materialized (
+    select e.kind, a.channel, 'callback of ' || a.name as source, coalesce(cp.address, e.address) as address, cp.contact_point_id,
+           left(coalesce(nullif(concat_ws(' ', e.code, e.words), ''), 'The provider said that it does not exist.'), 500) as words
+    from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.delivery d on d.delivery_id = x.delivery_id
+    left join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      and (e.address is null or lower(cp.address) = lower(e.address))
+    where e.kind in ('bounced_hard', 'complained')
+  ), switched_off as (
+    update marketing.contact_point p set is_usable = false, unusable_reason = n.words
+    from (select contact_point_id, min(words) as words from news where kind = 'bounced_hard' group by 1) n
+    where p.contact_point_id = n.contact_point_id and p.is_usable
+  )
+  insert into marketing.suppression as s (channel, address, reason, source)
+  select distinct on (n.channel, n.address) n.channel, n.address, v.reason, n.source
+  from news n cross join lateral (select case n.kind when 'complained' then 'complaint' else 'hard bounce' end as reason) v
+  where n.address is not null
+  order by n.channel, n.address, delivery.suppression_weight(v.reason) desc, n.source
+  on conflict (channel, address) do update
+    set reason = excluded.reason, source = excluded.source, until = null
+    where s.until is not null
+       or (delivery.suppression_weight(s.reason) > 0 and delivery.suppression_weight(s.reason) < delivery.suppression_weight(excluded.reason))
+$$;
+COMMENT ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Hard bounces and complaints: the address is not written to again.';
+CREATE FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  select delivery.note_answers(array_agg(d.contact_id), array_agg(a.channel), array_agg(false), array_agg('answer of ' || a.name),
+    array_agg(format('%s, delivery %s, attempt %s', x.code, x.delivery_id, x.attempt)), array_agg(now()))
+  from unnest(p_delivery_ids, p_attempts, p_codes) as x (delivery_id, attempt, code)
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  join delivery.run_step rs on rs.run_step_id = d.run_step_id
+  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.provider_account a on a.provider_account_id = l.provider_account_id
+  join delivery.provider_code p on p.driver = a.driver and p.code = x.code and p.meaning = 'unsubscribed'
+  having count(*) > 0
+$$;
+COMMENT ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) IS 'A provider refused because the person has unsubscribed there: becomes consent.';
+CREATE FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  has_answers boolean;
+  has_bounces boolean;
+begin
+  -- Most batches are deliveries, opens and clicks: nothing to do for anybody.
+  select bool_or(e.kind in ('complained', 'unsubscribed', 'resubscribed') or (e.code is not null and e.kind = 'failed')),
+         bool_or(e.kind in ('bounced_hard', 'bounced_soft', 'complained', 'delivered'))
+  into has_answers, has_bounces
+  from unnest(p_inbox_ids, p_positions) as x (callback_inbox_id, position)
+  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position;
+  if has_answers then
+    perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
+  end if;
+  if has_bounces then
+    perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+    perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Draws the consequences of new events for addresses and consent.';
+CREATE FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with point as materialized (
+    select distinct d.contact_id, d.contact_point_id, cp.channel, cp.address, 'callback of ' || a.name as source, a.soft_bounces_max
+    from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.delivery d on d.delivery_id = x.delivery_id
+    join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+    where e.kind = 'bounced_soft'
+       or (e.kind = 'delivered' and exists (select from marketing.suppression s
+         where s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'))
+  ), counted as materialized (
+    select p.*, n.bounces >= p.soft_bounces_max as is_enough
+    from point p
+    cross join lateral (
+      select count(distinct d.delivery_id) filter (where e.kind = 'bounced_soft' and e.happened_at > l.delivered_at) as bounces
+      from (select coalesce(max(e.happened_at), '-infinity') as delivered_at
+            from delivery.delivery d join delivery.delivery_event e on e.delivery_id = d.delivery_id
+            where d.contact_id = p.contact_id and d.contact_point_id = p.contact_point_id and e.kind = 'delivered'
+              and d.delivery_id >= delivery.first_id_of(delivery.month_of(now() - interval '3 months'))) l,
+           delivery.delivery d join delivery.delivery_event e on e.delivery_id = d.delivery_id
+      where d.contact_id = p.contact_id and d.contact_point_id = p.contact_point_id
+        and d.delivery_id >= delivery.first_id_of(delivery.month_of(now() - interval '3 months'))
+    ) n
+  ), lifted as (
+    delete from marketing.suppression s using counted c
+    where s.channel = c.channel and s.address = c.address and s.reason = 'soft bounces' and not c.is_enough
+  )
+  insert into marketing.suppression (channel, address, reason, source)
+  select distinct on (c.channel, c.address) c.channel, c.address, 'soft bounces', c.source
+  from counted c where c.is_enough
+  order by c.channel, c.address, c.source
+  on conflict (channel, address) do nothing
+$$;
+COMMENT ON FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Messages that did not arrive for a passing reason, again and again: the address is left alone until it works.';
 CREATE FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -729,6 +978,45 @@ CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integ
     select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
 $$;
 COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
+CREATE FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  month integer := delivery.month_of(now());
+  ids bigint[];
+  kept bigint[];
+begin
+  if to_regclass('delivery.callback_event_' || month) is null then
+    perform delivery.ensure_partition(month);
+  end if;
+  select array_agg(delivery.first_id_of(month) + nextval('delivery.callback_number')) into ids from generate_subscripts(p_account_ids, 1);
+  with told as (
+    insert into delivery.callback_inbox (callback_inbox_id, provider_account_id, sha256, target, headers, body, problem)
+    select x.id, x.account_id, decode(x.sha256, 'hex'), x.target, x.headers, decode(x.body, 'base64'), x.problem
+    from unnest(ids, p_account_ids, p_sha256, p_targets, p_headers, p_bodies, p_problems)
+      as x (id, account_id, sha256, target, headers, body, problem)
+    on conflict do nothing
+    returning callback_inbox_id
+  )
+  select array_agg(t.callback_inbox_id) into kept from told t;
+  if kept is null then
+    return 0;
+  end if;
+  if cardinality(p_places) > 0 then
+    perform delivery.put_events(array_agg(ids[x.place]), array_agg(x.kind), array_agg(x.at_ms), array_agg(x.is_machine), array_agg(x.delivery_id),
+      array_agg(x.message_id), array_agg(x.event_key), array_agg(x.address), array_agg(x.code), array_agg(x.words), array_agg(x.link),
+      array_agg(x.answer))
+    from unnest(p_places, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+      as x (place, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer)
+    where ids[x.place] = any (kept);
+    insert into delivery.callback_todo (callback_inbox_id)
+    select distinct ids[x.place] from unnest(p_places) as x (place) where ids[x.place] = any (kept);
+  end if;
+  return cardinality(kept);
+end
+$$;
+COMMENT ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Keeps callbacks of providers word for word, once each, to be folded.';
 CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -810,12 +1098,50 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.make_run(p_campaign_id bigint) IS 'Starts one firing of a campaign.';
+CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callback_inbox_id bigint, "position" integer, kind text, event_key text, matched_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
+         d.delivery_id
+  from unnest(p_inbox_ids) as asked (callback_inbox_id)
+  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
+  join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
+  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  left join lateral (
+    select x.delivery_id
+    from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
+          union all
+          select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
+    join delivery.delivery y on y.delivery_id = x.delivery_id
+    join delivery.run_step rs on rs.run_step_id = y.run_step_id
+    join delivery.lane l on l.lane_id = rs.lane_id
+    join delivery.provider_account b on b.provider_account_id = l.provider_account_id
+    where b.driver = a.driver and b.channel = a.channel
+    order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
+    limit 1
+  ) d on true
+$$;
+COMMENT ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) IS 'Which deliveries the events of some callbacks speak of.';
 CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
+CREATE FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into marketing.consent as k (contact_id, channel, topic_id, is_granted, source, proof, changed_at)
+  select distinct on (x.contact_id, x.channel) x.contact_id, x.channel, null::bigint, x.is_granted, x.source, x.proof, x.given_at
+  from unnest(p_contact_ids, p_channels, p_granted, p_sources, p_proofs, p_given_at)
+    as x (contact_id, channel, is_granted, source, proof, given_at)
+  join marketing.contact c on c.contact_id = x.contact_id
+  order by x.contact_id, x.channel, x.given_at desc, x.is_granted, x.proof
+  on conflict (contact_id, channel, topic_id) do update
+    set is_granted = excluded.is_granted, source = excluded.source, proof = excluded.proof, changed_at = excluded.changed_at
+    where k.changed_at < excluded.changed_at or (k.changed_at = excluded.changed_at and k.is_granted and not excluded.is_granted)
+$$;
+COMMENT ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) IS 'Writes into consent what people have said at a provider about a whole channel.';
 CREATE FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -857,6 +1183,32 @@ CREATE FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consume
     and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
 $$;
 COMMENT ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) IS 'Writes down how many messages wait on the broker.';
+CREATE FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with told as (
+    select d.delivery_id, t.attempt, t.provider_message_id
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids) as t (delivery_id, claim_token, attempt, provider_message_id)
+    join delivery.delivery d on d.delivery_id = t.delivery_id and d.claim_token = t.claim_token
+    where d.lease_until is not null and d.status in ('sent', 'delivered', 'bounced', 'failed')
+    order by d.delivery_id
+    for update of d
+  ), noted as (
+    update delivery.delivery d
+    set lease_until = null, provider_message_id = coalesce(t.provider_message_id, d.provider_message_id)
+    from told t
+    where d.delivery_id = t.delivery_id
+    returning d.delivery_id
+  ), in_time as (
+    update delivery.attempt a set is_late = false
+    from told t
+    where a.delivery_id = t.delivery_id and a.attempt = t.attempt
+  )
+  select count(*)::integer from noted
+$$;
+COMMENT ON FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) IS 'Keeps the results of deliveries that a provider''s callback had settled before.';
 CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -865,7 +1217,7 @@ CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_p
   where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
 $$;
 COMMENT ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) IS 'Writes down what is wrong with a template.';
-CREATE FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) RETURNS integer
+CREATE FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -875,18 +1227,20 @@ declare
 begin
   with told as (
     select x.*, to_timestamp(x.happened_at_ms / 1000.0) as happened_at
-    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_places, p_details, p_sources, p_is_machine)
-      as x (delivery_id, kind, happened_at_ms, place, detail, source, is_machine)
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_event_keys, p_places, p_links, p_sources, p_is_machine)
+      as x (delivery_id, kind, happened_at_ms, event_key, place, link, source, is_machine)
     where x.kind in ('opened', 'clicked')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, happened_at, source, detail, link_place, is_machine)
-    select t.delivery_id, t.kind, t.happened_at, case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
-           t.detail, t.place, t.is_machine or v.is_too_soon
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, link, link_place, is_machine)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at,
+           case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
+           t.link, t.place, t.is_machine or v.is_too_soon
     from told t
     join delivery.delivery d on d.delivery_id = t.delivery_id
     cross join lateral (select t.kind = 'clicked' and (d.settled_at is null or t.happened_at < d.settled_at + interval '1 second') as is_too_soon) v
     where (select count(*) from (
         select from delivery.delivery_event e where e.delivery_id = t.delivery_id and e.kind = t.kind limit 100) x) < 100
+    on conflict (delivery_id, kind, event_key) do nothing
     returning 1
   )
   select count(*) into noted_count from noted;
@@ -911,7 +1265,7 @@ begin
   return noted_count;
 end
 $$;
-COMMENT ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) IS 'Writes down that messages were opened and links clicked, and tells scanners from people.';
+COMMENT ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) IS 'Writes down that messages were opened and links clicked, and tells scanners from people.';
 CREATE FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) RETURNS void
     LANGUAGE sql
     AS $$
@@ -982,6 +1336,19 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
+CREATE FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into delivery.callback_event (callback_inbox_id, position, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
+    address, code, words, link, answer)
+  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), x.kind,
+         least(timestamptz 'epoch' + x.at_ms * interval '1 millisecond', i.received_at), x.is_machine, nullif(x.delivery_id, 0),
+         x.message_id, x.event_key, x.address, x.code, x.words, x.link, x.answer
+  from unnest(p_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+    with ordinality as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer, n)
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Writes down what callbacks say.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1062,7 +1429,14 @@ begin
   )
   select count(*) into moved_count from moved;
   if moved_count < array_length(p_delivery_ids, 1) then
+    moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
+  end if;
+  if moved_count < array_length(p_delivery_ids, 1) then
     perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  perform delivery.wake_events(p_provider_ids);
+  if exists (select from unnest(p_outcomes, p_codes) as x (outcome, code) where x.code is not null and x.outcome <> 'accepted') then
+    perform delivery.heed_codes(p_delivery_ids, p_attempts, p_codes);
   end if;
   -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
   if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
@@ -1076,6 +1450,68 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) IS 'Writes down what became of deliveries that a worker had.';
+CREATE FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with waiting as (
+    insert into delivery.callback_todo (callback_inbox_id, needs_parsing)
+    select i.callback_inbox_id, true from delivery.callback_inbox i
+    where i.received_at >= p_from and i.received_at < p_to
+      and i.callback_inbox_id >= delivery.first_id_of(delivery.month_of(p_from))
+      and i.callback_inbox_id < delivery.first_id_of(delivery.month_of(p_to) + 1)
+    on conflict (callback_inbox_id) do update set needs_parsing = true
+    returning 1
+  )
+  select count(*) from waiting
+$$;
+COMMENT ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Reads and folds old callbacks again, for example after a fault in a parser was mended: select delivery.refold(''2026-11-01'', now()).';
+CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  waiting bigint[];
+  bereft bigint[];
+begin
+  -- Another receiver may have been quicker.
+  select array_agg(t.callback_inbox_id) into waiting
+  from (select t.callback_inbox_id from delivery.callback_todo t where t.callback_inbox_id = any (p_inbox_ids) and t.needs_parsing
+        order by t.callback_inbox_id for update) t;
+  if waiting is null then
+    return 0;
+  end if;
+  update delivery.callback_inbox i set problem = x.problem
+  from unnest(p_inbox_ids, p_problems) as x (callback_inbox_id, problem)
+  where i.callback_inbox_id = x.callback_inbox_id and i.callback_inbox_id = any (waiting) and i.problem is distinct from x.problem;
+  delete from delivery.callback_event e where e.callback_inbox_id = any (waiting);
+  delete from delivery.callback_orphan o where o.callback_inbox_id = any (waiting);
+  perform delivery.put_events(array_agg(x.callback_inbox_id), array_agg(x.kind), array_agg(x.at_ms), array_agg(x.is_machine),
+    array_agg(x.delivery_id), array_agg(x.message_id), array_agg(x.event_key), array_agg(x.address), array_agg(x.code), array_agg(x.words),
+    array_agg(x.link), array_agg(x.answer))
+  from unnest(p_event_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+    as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer)
+  where x.callback_inbox_id = any (waiting)
+  having count(*) > 0;
+  -- What is said as before stays as it is, so that it has no consequences a second time.
+  with gone as (
+    delete from delivery.delivery_event d
+    where d.callback_inbox_id = any (waiting)
+      and not exists (select from delivery.match_events(array[d.callback_inbox_id]) m
+        where m.matched_id = d.delivery_id and m.kind = d.kind and m.event_key = d.event_key)
+    returning d.delivery_id
+  )
+  select array_agg(distinct g.delivery_id) into bereft from gone g;
+  if bereft is not null then
+    perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
+    perform delivery.settle_by_events(bereft, '{}');
+  end if;
+  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (waiting);
+  return cardinality(waiting);
+end
+$$;
+COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
 CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1110,6 +1546,57 @@ CREATE FUNCTION delivery.runs_to_plan(p_limit integer) RETURNS TABLE(campaign_ru
   limit p_limit
 $$;
 COMMENT ON FUNCTION delivery.runs_to_plan(p_limit integer) IS 'Runs whose audience is still being made.';
+CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with was as materialized (
+    select d.delivery_id, d.run_step_id, d.status, d.reason, v.kind, v.detail,
+           case when v.kind like 'bounced%' then 'bounced'
+                when v.kind is not null then v.kind
+                when d.delivery_id = any (p_proven) or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
+           end::delivery.delivery_status as becomes
+    from unnest(p_delivery_ids) as asked (delivery_id)
+    join delivery.delivery d on d.delivery_id = asked.delivery_id
+    left join lateral (
+      select e.kind, e.detail from delivery.delivery_event e
+      where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
+      order by delivery.event_weight(e.kind) desc, e.happened_at, e.detail
+      limit 1
+    ) v on true
+    where d.status <> 'held_out'
+  ), moved as (
+    update delivery.delivery d
+    set status = w.becomes,
+        reason = case w.becomes when 'bounced' then w.kind when 'failed' then 'provider_failed' end,
+        detail = case when w.becomes in ('bounced', 'failed') then w.detail end,
+        waiting_for = null, next_at = null,
+        settled_at = case when w.becomes = w.status then d.settled_at else now() end
+    from was w
+    where d.delivery_id = w.delivery_id and w.becomes is not null
+      and (d.status, d.reason, d.detail) is distinct from
+          (w.becomes, case w.becomes when 'bounced' then w.kind when 'failed' then 'provider_failed' end,
+           case when w.becomes in ('bounced', 'failed') then w.detail end)
+    returning d.delivery_id, d.run_step_id, d.status, d.reason, w.status as was, w.reason as was_reason
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source)
+    select m.delivery_id, 'sent_after_all', 'callback', now(), 'the provider''s callback' from moved m where m.was = 'uncertain'
+    on conflict do nothing
+  )
+  insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+  select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
+  from (
+    select m.run_step_id, m.was as status,
+           case when m.was in ('planned', 'queued', 'sending', 'sent') then '' else coalesce(m.was_reason, '') end as reason, -1 as amount from moved m
+    union all
+    select m.run_step_id, m.status, coalesce(m.reason, ''), 1 from moved m
+  ) n
+  group by 1, 2, 3
+  having sum(n.amount) <> 0
+  order by 1, 2, 3
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+$$;
+COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
 CREATE FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) RETURNS delivery.delivery_status
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1208,11 +1695,11 @@ begin
     return null;
   end if;
   if word.meaning = 'start' and not exists (
-      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS') then
+      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS' and s.created_at <= p_at) then
     return null;
   end if;
   if word.meaning = 'stop' then
-    insert into marketing.suppression (channel, address, reason, source) values ('sms', p_address, 'stop by SMS', proof)
+    insert into marketing.suppression (channel, address, reason, source, created_at) values ('sms', p_address, 'stop by SMS', proof, p_at)
     on conflict (channel, address) do nothing;
   elsif word.meaning = 'start' then
     delete from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS';
@@ -1235,6 +1722,12 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) IS 'Acts on an answer to an SMS: STOP, START or HELP, in each language of marketing.sms_keyword.';
+CREATE FUNCTION delivery.suppression_weight(p_reason text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case p_reason when 'soft bounces' then 1 when 'hard bounce' then 2 when 'complaint' then 3 else 0 end
+$$;
+COMMENT ON FUNCTION delivery.suppression_weight(p_reason text) IS 'Which reason stays when an address is to be left alone for several; 0: one that a person gave, which always stays.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1474,6 +1967,45 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) IS 'Takes back what the broker did not take.';
+CREATE FUNCTION delivery.wake_events(p_provider_ids text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  -- Hardly ever there is one: the usual answer must cost the workers nothing.
+  if exists (select from delivery.callback_orphan) then
+    insert into delivery.callback_todo (callback_inbox_id)
+    select distinct o.callback_inbox_id
+    from unnest(p_provider_ids) as x (provider_message_id)
+    join delivery.callback_orphan o on o.provider_message_id = x.provider_message_id
+    on conflict do nothing;
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.wake_events(p_provider_ids text[]) IS 'Sets events going that waited for the provider''s number of their message.';
+CREATE FUNCTION delivery.wake_orphans() RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with due as (
+    select o.callback_inbox_id, o.position from delivery.callback_orphan o
+    where o.next_at <= now() order by o.next_at limit 100 for update skip locked
+  ), given_up as (
+    delete from delivery.callback_orphan o using due
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since < now() - interval '1 day'
+  ), later as (
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.since, interval '2 seconds')
+    from due
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since >= now() - interval '1 day'
+    returning o.callback_inbox_id, o.position, o.provider_message_id
+  )
+  insert into delivery.callback_todo (callback_inbox_id)
+  select distinct l.callback_inbox_id from later l
+  where exists (select from delivery.attempt a where a.provider_message_id = l.provider_message_id)
+  on conflict do nothing
+$$;
+COMMENT ON FUNCTION delivery.wake_orphans() IS 'Looks again for the deliveries of events that came too early.';
 CREATE FUNCTION marketing.guard_campaign() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2025,6 +2557,86 @@ COMMENT ON COLUMN delivery.attempt.duration_ms IS 'How long the provider took.';
 COMMENT ON COLUMN delivery.attempt.worker IS 'Which worker made it.';
 COMMENT ON COLUMN delivery.attempt.is_late IS 'The answer came after the worker''s time was up.';
 COMMENT ON COLUMN delivery.attempt.recorded_at IS 'When it was written down.';
+CREATE TABLE delivery.callback_event (
+    callback_inbox_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    is_machine boolean DEFAULT false NOT NULL,
+    delivery_id bigint,
+    provider_message_id text,
+    event_key text,
+    address text,
+    code text,
+    words text,
+    link text,
+    answer text,
+    CONSTRAINT "A callback says one of the things that we know" CHECK ((kind = ANY (ARRAY['queued'::text, 'sent'::text, 'deferred'::text, 'delivered'::text, 'bounced_hard'::text, 'bounced_soft'::text, 'failed'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'resubscribed'::text, 'replied'::text, 'other'::text])))
+)
+PARTITION BY RANGE (callback_inbox_id);
+COMMENT ON TABLE delivery.callback_event IS 'What a callback says, event by event, as the receiver understood it. A month is one table, as in callback_inbox.';
+COMMENT ON COLUMN delivery.callback_event.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_event."position" IS 'Its first, second, ... event.';
+COMMENT ON COLUMN delivery.callback_event.kind IS 'What happened: queued, sent, deferred, delivered, bounced_hard (the address will never work), bounced_soft, failed, opened, clicked, complained, unsubscribed, resubscribed, replied, other.';
+COMMENT ON COLUMN delivery.callback_event.happened_at IS 'When it happened, as the provider says, at the latest when we heard of it.';
+COMMENT ON COLUMN delivery.callback_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
+COMMENT ON COLUMN delivery.callback_event.delivery_id IS 'Our own number of the delivery, if the provider told it back.';
+COMMENT ON COLUMN delivery.callback_event.provider_message_id IS 'The provider''s number of the message.';
+COMMENT ON COLUMN delivery.callback_event.event_key IS 'The provider''s number of the event.';
+COMMENT ON COLUMN delivery.callback_event.address IS 'To which address, if told.';
+COMMENT ON COLUMN delivery.callback_event.code IS 'The provider''s code, for example 550 or 30005.';
+COMMENT ON COLUMN delivery.callback_event.words IS 'The provider''s explanation.';
+COMMENT ON COLUMN delivery.callback_event.link IS 'Where a click led.';
+COMMENT ON COLUMN delivery.callback_event.answer IS 'What the recipient wrote back.';
+CREATE TABLE delivery.callback_inbox (
+    callback_inbox_id bigint NOT NULL,
+    provider_account_id integer NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    sha256 bytea NOT NULL,
+    target text NOT NULL,
+    headers text NOT NULL,
+    body bytea NOT NULL,
+    problem text
+)
+PARTITION BY RANGE (callback_inbox_id);
+COMMENT ON TABLE delivery.callback_inbox IS 'Every callback that a provider has sent and signed, word for word, once. A month is one table: to forget the month, drop it. Until then delivery.refold can read it again.';
+COMMENT ON COLUMN delivery.callback_inbox.callback_inbox_id IS 'Its number: the month in which it came, then twelve digits.';
+COMMENT ON COLUMN delivery.callback_inbox.provider_account_id IS 'For which account it came.';
+COMMENT ON COLUMN delivery.callback_inbox.received_at IS 'When it came.';
+COMMENT ON COLUMN delivery.callback_inbox.sha256 IS 'Fingerprint of what was said; the same words of the same account are kept once.';
+COMMENT ON COLUMN delivery.callback_inbox.target IS 'Path and query that were called, for example /callbacks/main?d=202611000000000042.';
+COMMENT ON COLUMN delivery.callback_inbox.headers IS 'The headers that say something about the body, line by line.';
+COMMENT ON COLUMN delivery.callback_inbox.body IS 'The body, byte by byte.';
+COMMENT ON COLUMN delivery.callback_inbox.problem IS 'Why it could not be understood, although its signature is right. Empty: it was.';
+CREATE SEQUENCE delivery.callback_number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+COMMENT ON SEQUENCE delivery.callback_number IS 'The last twelve digits of a callback_inbox_id.';
+CREATE TABLE delivery.callback_orphan (
+    callback_inbox_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    provider_message_id text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+COMMENT ON TABLE delivery.callback_orphan IS 'Events that came before the result of their sending was written down, and events of messages that are not ours. Given up after a day.';
+COMMENT ON COLUMN delivery.callback_orphan.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_orphan."position" IS 'Which of its events.';
+COMMENT ON COLUMN delivery.callback_orphan.provider_message_id IS 'The provider''s number of the message, by which its delivery will be found.';
+COMMENT ON COLUMN delivery.callback_orphan.since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_orphan.next_at IS 'When it is looked for again at the latest.';
+CREATE TABLE delivery.callback_todo (
+    callback_inbox_id bigint NOT NULL,
+    needs_parsing boolean DEFAULT false NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE delivery.callback_todo IS 'Callbacks whose events have not been folded into the deliveries yet; nearly empty as a rule.';
+COMMENT ON COLUMN delivery.callback_todo.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_todo.needs_parsing IS 'On: a receiver is to read the callback again first; see delivery.refold.';
+COMMENT ON COLUMN delivery.callback_todo.since IS 'Since when it waits.';
 CREATE TABLE delivery.campaign_run (
     campaign_run_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -2146,9 +2758,12 @@ CREATE TABLE delivery.delivery_event (
     source text NOT NULL,
     detail text,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    event_key text,
     is_machine boolean DEFAULT false NOT NULL,
+    callback_inbox_id bigint,
+    link text,
     link_place integer,
-    CONSTRAINT "An event is one that we know" CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'deferred'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'converted'::text, 'settled_by_hand'::text, 'sent_after_all'::text])))
+    CONSTRAINT "An event is one that we know" CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'bounced_hard'::text, 'bounced_soft'::text, 'deferred'::text, 'failed'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'resubscribed'::text, 'replied'::text, 'converted'::text, 'settled_by_hand'::text, 'sent_after_all'::text])))
 )
 PARTITION BY RANGE (delivery_id);
 COMMENT ON TABLE delivery.delivery_event IS 'What happened to a message after it was sent, or what a person decided about it.';
@@ -2159,7 +2774,10 @@ COMMENT ON COLUMN delivery.delivery_event.happened_at IS 'When it happened.';
 COMMENT ON COLUMN delivery.delivery_event.source IS 'Who says so.';
 COMMENT ON COLUMN delivery.delivery_event.detail IS 'More about it.';
 COMMENT ON COLUMN delivery.delivery_event.recorded_at IS 'When we learned of it.';
-COMMENT ON COLUMN delivery.delivery_event.is_machine IS 'On: it was very likely a scanner or a proxy, not the person. Nobody can tell for certain.';
+COMMENT ON COLUMN delivery.delivery_event.event_key IS 'Tells apart events of one kind: the provider''s number of the event, or its time. The same one counts once.';
+COMMENT ON COLUMN delivery.delivery_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
+COMMENT ON COLUMN delivery.delivery_event.callback_inbox_id IS 'Which callback said so. Empty: none did.';
+COMMENT ON COLUMN delivery.delivery_event.link IS 'Where a click led.';
 COMMENT ON COLUMN delivery.delivery_event.link_place IS 'Which link of the message was clicked: 1 is the first one.';
 ALTER TABLE delivery.delivery_event ALTER COLUMN delivery_event_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.delivery_event_delivery_event_id_seq
@@ -2281,7 +2899,9 @@ CREATE TABLE delivery.provider_account (
     probe_until timestamp with time zone,
     paused_until timestamp with time zone,
     paused_reason text,
+    soft_bounces_max integer DEFAULT 5 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
     CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
 );
 COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
@@ -2299,6 +2919,7 @@ COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one messag
 COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
 COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
 COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -2308,6 +2929,18 @@ ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENER
     CACHE 1
 );
 COMMENT ON SEQUENCE delivery.provider_account_provider_account_id_seq IS 'Gives out delivery.provider_account.provider_account_id.';
+CREATE TABLE delivery.provider_code (
+    driver text NOT NULL,
+    code text NOT NULL,
+    meaning text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT "The meaning of a code is one that we know: unsubscribed" CHECK ((meaning = 'unsubscribed'::text))
+);
+COMMENT ON TABLE delivery.provider_code IS 'Codes of providers, in answers and in callbacks, that say something about the person and not only about the message.';
+COMMENT ON COLUMN delivery.provider_code.driver IS 'Which provider, for example twilio.';
+COMMENT ON COLUMN delivery.provider_code.code IS 'Its code, for example 21610.';
+COMMENT ON COLUMN delivery.provider_code.meaning IS 'unsubscribed: the person has said no to this channel, at the provider.';
+COMMENT ON COLUMN delivery.provider_code.description IS 'What the provider''s documentation says.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
     per_second numeric NOT NULL,
@@ -2882,7 +3515,7 @@ CREATE VIEW report.links AS
     c.name AS campaign,
     rs.channel,
     e.link_place AS place,
-    e.detail AS link,
+    e.link,
     count(*) FILTER (WHERE (NOT e.is_machine)) AS clicks,
     count(DISTINCT d.contact_id) FILTER (WHERE (NOT e.is_machine)) AS people,
     count(*) FILTER (WHERE e.is_machine) AS machine_clicks,
@@ -2893,7 +3526,7 @@ CREATE VIEW report.links AS
      JOIN delivery.run_step rs USING (campaign_run_id))
      JOIN delivery.delivery d ON (((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)))))
      JOIN delivery.delivery_event e ON (((e.delivery_id = d.delivery_id) AND (e.kind = 'clicked'::text))))
-  GROUP BY r.campaign_run_id, c.name, rs.channel, e.link_place, e.detail;
+  GROUP BY r.campaign_run_id, c.name, rs.channel, e.link_place, e.link;
 COMMENT ON VIEW report.links IS 'Which links were clicked: select * from report.links where campaign = ''Autumn 2026'' order by people desc.';
 COMMENT ON COLUMN report.links.campaign_run_id IS 'Which run.';
 COMMENT ON COLUMN report.links.campaign IS 'Which campaign.';
@@ -3070,12 +3703,22 @@ COMMENT ON COLUMN report.stuck.waiting_for IS 'What they wait for.';
 COMMENT ON COLUMN report.stuck.deliveries IS 'How many.';
 COMMENT ON COLUMN report.stuck.next_at IS 'When the first of them is looked at again. Empty: when what they wait for happens.';
 COMMENT ON COLUMN report.stuck.oldest_since IS 'Since when the oldest has waited, where that is known.';
+ALTER TABLE ONLY delivery.callback_todo
+    ADD CONSTRAINT "A callback waits once" PRIMARY KEY (callback_inbox_id);
+ALTER TABLE ONLY delivery.provider_code
+    ADD CONSTRAINT "A code of a provider has one meaning" PRIMARY KEY (driver, code);
 ALTER TABLE ONLY delivery.inbox_message
     ADD CONSTRAINT "A delivery is in the inbox once" PRIMARY KEY (delivery_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
 ALTER TABLE ONLY delivery.sms_reply
     ADD CONSTRAINT "An answer by SMS is taken once" PRIMARY KEY (provider_account_id, event_key);
+ALTER TABLE ONLY delivery.callback_orphan
+    ADD CONSTRAINT "An event waits for its delivery once" PRIMARY KEY (callback_inbox_id, "position");
+ALTER TABLE ONLY delivery.callback_inbox
+    ADD CONSTRAINT "Each callback has a number of its own" PRIMARY KEY (callback_inbox_id);
+ALTER TABLE ONLY delivery.callback_event
+    ADD CONSTRAINT "Each event has its place in a callback" PRIMARY KEY (callback_inbox_id, "position");
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "One lane per account and class" UNIQUE (provider_account_id, class);
 ALTER TABLE ONLY delivery.provider_account
@@ -3154,14 +3797,27 @@ ALTER TABLE ONLY marketing.template
     ADD CONSTRAINT "Two templates cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Two topics cannot have the same name" UNIQUE (name);
+COMMENT ON INDEX delivery."A callback waits once" IS 'The key of callback_todo: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."A code of a provider has one meaning" IS 'The key of provider_code: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery."A delivery is in the inbox once" IS 'The key of inbox_message: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery."A run has each step once" IS 'Keeps the rows of run_step apart.';
 COMMENT ON INDEX delivery."An answer by SMS is taken once" IS 'The key of sms_reply: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."An event waits for its delivery once" IS 'The key of callback_orphan: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."Each callback has a number of its own" IS 'The key of callback_inbox: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."Each event has its place in a callback" IS 'The key of callback_event: finds the events of a callback.';
 COMMENT ON INDEX delivery."One lane per account and class" IS 'Keeps the rows of lane apart.';
 COMMENT ON INDEX delivery."Two accounts cannot have the same name" IS 'Keeps the rows of provider_account apart.';
 COMMENT ON INDEX delivery.a_definition_has_a_name IS 'The key of schema_definition: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.a_migration_has_a_number IS 'The key of schema_migration: finds a row, and no two rows have the same.';
+CREATE INDEX attempt_of_message ON ONLY delivery.attempt USING hash (provider_message_id) WHERE (provider_message_id IS NOT NULL);
+COMMENT ON INDEX delivery.attempt_of_message IS 'Finds the delivery that a provider speaks of by its own number.';
 COMMENT ON INDEX delivery.attempt_pkey IS 'The key of attempt: finds a row, and no two rows have the same.';
+CREATE INDEX callback_orphan_next ON delivery.callback_orphan USING btree (next_at);
+COMMENT ON INDEX delivery.callback_orphan_next IS 'Finds what is to be looked at again.';
+CREATE INDEX callback_orphan_of_message ON delivery.callback_orphan USING btree (provider_message_id);
+COMMENT ON INDEX delivery.callback_orphan_of_message IS 'Finds what a provider had said before we knew its number of the message.';
+CREATE INDEX callback_todo_to_parse ON delivery.callback_todo USING btree (callback_inbox_id) WHERE needs_parsing;
+COMMENT ON INDEX delivery.callback_todo_to_parse IS 'Finds the callbacks that a receiver is to read again.';
 CREATE INDEX campaign_run_of_campaign ON delivery.campaign_run USING btree (campaign_id);
 COMMENT ON INDEX delivery.campaign_run_of_campaign IS 'Finds the runs of a campaign.';
 CREATE INDEX campaign_run_open ON delivery.campaign_run USING btree (campaign_run_id) WHERE (ended_at IS NULL);
@@ -3170,6 +3826,10 @@ COMMENT ON INDEX delivery.campaign_run_pkey IS 'The key of campaign_run: finds a
 CREATE INDEX dead_letter_of_delivery ON delivery.dead_letter USING btree (delivery_id);
 COMMENT ON INDEX delivery.dead_letter_of_delivery IS 'Counts how often a delivery died on the broker.';
 COMMENT ON INDEX delivery.dead_letter_pkey IS 'The key of dead_letter: finds a row, and no two rows have the same.';
+CREATE INDEX delivery_event_of_callback ON ONLY delivery.delivery_event USING btree (callback_inbox_id) WHERE (callback_inbox_id IS NOT NULL);
+COMMENT ON INDEX delivery.delivery_event_of_callback IS 'Finds what a callback has led to.';
+CREATE UNIQUE INDEX delivery_event_once ON ONLY delivery.delivery_event USING btree (delivery_id, kind, event_key);
+COMMENT ON INDEX delivery.delivery_event_once IS 'The same event counts once, however often it is told; also finds the events of a delivery.';
 COMMENT ON INDEX delivery.delivery_event_pkey IS 'The key of delivery_event: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.delivery_pkey IS 'The key of delivery: finds a row, and no two rows have the same.';
 CREATE INDEX inbox_message_of_contact ON delivery.inbox_message USING btree (contact_id, weight DESC, delivery_id DESC);
@@ -3283,6 +3943,10 @@ GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.callback_accounts() FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.callback_accounts() TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.callbacks_to_parse(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.callbacks_to_parse(p_limit integer) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.close_breaker(p_provider_account_id integer) FROM PUBLIC;
@@ -3296,15 +3960,25 @@ REVOKE ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) FRO
 GRANT ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.ensure_partition(p_month integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.ensure_partition(p_month integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.ensure_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.ensure_partitions() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.event_weight(p_kind text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.finish_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) TO postrider_receiver;
@@ -3313,6 +3987,8 @@ GRANT ALL ON FUNCTION delivery.inbox_put(p_messages text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lanes() TO postrider_scheduler;
@@ -3320,17 +3996,20 @@ GRANT ALL ON FUNCTION delivery.lanes() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) TO postrider_worker;
-REVOKE ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[], p_details text[], p_sources text[], p_is_machine boolean[]) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
@@ -3338,21 +4017,28 @@ REVOKE ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_r
 GRANT ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.resign(p_task text, p_holder text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.resign(p_task text, p_holder text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.suppression_weight(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
@@ -3362,6 +4048,8 @@ REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wante
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.wake_events(p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.wake_orphans() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
@@ -3395,6 +4083,11 @@ REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint)
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
 GRANT SELECT ON TABLE delivery.attempt TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_event TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_inbox TO postrider_ops;
+GRANT USAGE ON SEQUENCE delivery.callback_number TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_orphan TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_todo TO postrider_ops;
 GRANT SELECT ON TABLE delivery.campaign_run TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.campaign_run_campaign_run_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.dead_letter TO postrider_ops;
@@ -3417,6 +4110,7 @@ GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.provider_code TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;

@@ -1,6 +1,6 @@
 -- needs: preferences
 -- An answer to an SMS. stop: nothing more is sent to that number, and every contact with that number says no to the channel. start: takes back a stop,
--- and only that; a "yes" from somebody who never stopped means nothing. help: only explains. p_event_key: the provider's number of the
+-- and only that; a "yes" from somebody who never stopped means nothing, nor does one that was written before the stop. help: only explains. p_event_key: the provider's number of the
 -- message; the same one again changes nothing and returns the same. Returns what to answer, in the language of the word or of the contact;
 -- null: nothing. The provider may answer by itself, as Twilio does; then the return value is not needed.
 create or replace function delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamptz)
@@ -26,11 +26,11 @@ begin
     return null;
   end if;
   if word.meaning = 'start' and not exists (
-      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS') then
+      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS' and s.created_at <= p_at) then
     return null;
   end if;
   if word.meaning = 'stop' then
-    insert into marketing.suppression (channel, address, reason, source) values ('sms', p_address, 'stop by SMS', proof)
+    insert into marketing.suppression (channel, address, reason, source, created_at) values ('sms', p_address, 'stop by SMS', proof, p_at)
     on conflict (channel, address) do nothing;
   elsif word.meaning = 'start' then
     delete from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS';

@@ -1,12 +1,13 @@
 -- Opens and clicks, many at a time, as the receiver saw them. Arrays of the same length: delivery, kind (opened or clicked), when in ms of
--- Unix time, the link's place (null for opens), where the link leads (without its query), who says so, and whether it looked like a machine.
+-- Unix time, a key of the event (the same one counts once, so that a call may be repeated), the link's place (null for opens), where the link
+-- leads (without its query), who says so, and whether it looked like a machine.
 -- What a delivery does not have any more, or has a hundred of, is passed over: nobody fills the table by fetching a picture. Returns how
 -- many were written.
 --
 -- What only time can tell is decided here: a click within a second after the message was handed over, and three or more different links
 -- within ten seconds, are a scanner's. A slow scanner passes for a person, and a very quick person for a scanner.
-create or replace function delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_places integer[],
-  p_details text[], p_sources text[], p_is_machine boolean[])
+create or replace function delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[],
+  p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[])
 returns integer
 language plpgsql
 security definer
@@ -18,18 +19,20 @@ declare
 begin
   with told as (
     select x.*, to_timestamp(x.happened_at_ms / 1000.0) as happened_at
-    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_places, p_details, p_sources, p_is_machine)
-      as x (delivery_id, kind, happened_at_ms, place, detail, source, is_machine)
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_event_keys, p_places, p_links, p_sources, p_is_machine)
+      as x (delivery_id, kind, happened_at_ms, event_key, place, link, source, is_machine)
     where x.kind in ('opened', 'clicked')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, happened_at, source, detail, link_place, is_machine)
-    select t.delivery_id, t.kind, t.happened_at, case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
-           t.detail, t.place, t.is_machine or v.is_too_soon
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, link, link_place, is_machine)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at,
+           case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
+           t.link, t.place, t.is_machine or v.is_too_soon
     from told t
     join delivery.delivery d on d.delivery_id = t.delivery_id
     cross join lateral (select t.kind = 'clicked' and (d.settled_at is null or t.happened_at < d.settled_at + interval '1 second') as is_too_soon) v
     where (select count(*) from (
         select from delivery.delivery_event e where e.delivery_id = t.delivery_id and e.kind = t.kind limit 100) x) < 100
+    on conflict (delivery_id, kind, event_key) do nothing
     returning 1
   )
   select count(*) into noted_count from noted;

@@ -165,9 +165,7 @@ comment on index delivery."An answer by SMS is taken once" is 'The key of sms_re
 create index if not exists contact_point_of_address on marketing.contact_point (channel, address);
 comment on index marketing.contact_point_of_address is 'Finds whose an address is.';
 
-alter table delivery.delivery_event add column if not exists is_machine boolean not null default false;
-alter table delivery.delivery_event add column if not exists link_place integer;
-comment on column delivery.delivery_event.is_machine is 'On: it was very likely a scanner or a proxy, not the person. Nobody can tell for certain.';
+alter table delivery.delivery_event add column link_place integer;
 comment on column delivery.delivery_event.link_place is 'Which link of the message was clicked: 1 is the first one.';
 
 create table delivery.inbox_message (

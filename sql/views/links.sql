@@ -1,5 +1,5 @@
 create or replace view report.links as
-select r.campaign_run_id, c.name as campaign, rs.channel, e.link_place as place, e.detail as link,
+select r.campaign_run_id, c.name as campaign, rs.channel, e.link_place as place, e.link,
        count(*) filter (where not e.is_machine) as clicks,
        count(distinct d.contact_id) filter (where not e.is_machine) as people,
        count(*) filter (where e.is_machine) as machine_clicks,
@@ -11,7 +11,7 @@ join delivery.run_step rs using (campaign_run_id)
 join delivery.delivery d on d.run_step_id = rs.run_step_id
   and d.delivery_id >= r.month * 1000000000000 and d.delivery_id < (r.month + 1) * 1000000000000
 join delivery.delivery_event e on e.delivery_id = d.delivery_id and e.kind = 'clicked'
-group by r.campaign_run_id, c.name, rs.channel, e.link_place, e.detail;
+group by r.campaign_run_id, c.name, rs.channel, e.link_place, e.link;
 comment on view report.links is 'Which links were clicked: select * from report.links where campaign = ''Autumn 2026'' order by people desc.';
 comment on column report.links.campaign_run_id is 'Which run.';
 comment on column report.links.campaign is 'Which campaign.';
