@@ -29,7 +29,8 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
     text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
   delivery.drop_address(bigint[], text[]), delivery.take_rate(integer, integer), delivery.open_breaker(integer, text, bigint),
-  delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint),
+  delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint), delivery.unchecked_accounts(),
+  delivery.note_account_check(integer, text, text),
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 

@@ -4,7 +4,10 @@
 
 #include "worker/providers/provider.h"
 
-extern const struct provider_driver smtp_driver;    /* email: any server that takes submissions */
-extern const struct provider_driver webhook_driver; /* in-app: the member's own app, by Standard Webhooks */
+extern const struct provider_driver mandrill_driver; /* email: Mailchimp Transactional */
+extern const struct provider_driver sendgrid_driver; /* email: Twilio SendGrid */
+extern const struct provider_driver smtp_driver;     /* email: any server that takes submissions */
+extern const struct provider_driver twilio_driver;   /* sms: Twilio Messages */
+extern const struct provider_driver webhook_driver;  /* in-app: the member's own app, by Standard Webhooks */
 
 #endif
