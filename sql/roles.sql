@@ -29,7 +29,8 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
     text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
   delivery.drop_address(bigint[], text[]), delivery.take_rate(integer, integer), delivery.open_breaker(integer, text, bigint),
-  delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint),
+  delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint), delivery.unchecked_accounts(),
+  delivery.note_account_check(integer, text, text),
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 
@@ -46,7 +47,7 @@ grant select, insert, update, delete on marketing.topic_translation, marketing.p
 grant execute on function delivery.callback_accounts(),
   delivery.keep_callbacks(integer[], text[], text[], text[], text[], text[], integer[], text[], bigint[], boolean[], bigint[], text[], text[], text[],
     text[], text[], text[], text[]),
-  delivery.fold_callbacks(integer), delivery.callbacks_to_parse(integer),
+  delivery.fold_callbacks(integer), delivery.set_aside_callback(text), delivery.callbacks_to_parse(integer),
   delivery.replace_events(bigint[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
   to postrider_receiver;
 

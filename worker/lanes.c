@@ -79,7 +79,7 @@ struct lane *lanes_first(struct lanes *lanes)
 	return lanes->lanes;
 }
 
-static bool is_wanted(const char *channels, const char *channel)
+bool lanes_serve(const char *channels, const char *channel)
 {
 	size_t length = strlen(channel);
 
@@ -195,7 +195,7 @@ static void take_row(struct lanes *lanes, const struct pg_rows *rows, size_t row
 	struct account *account;
 	enum channel channel;
 
-	if (!channel_parse(channel_text, &channel) || !is_wanted(lanes->settings.channels, channel_text))
+	if (!channel_parse(channel_text, &channel) || !lanes_serve(lanes->settings.channels, channel_text))
 		return;
 	account = renew_account(lanes, rows, row, channel);
 	account->breaker_is_open = pg_rows_bool(rows, row, 10);

@@ -33,6 +33,9 @@ struct lanes *lanes_open(struct event_base *base, struct pg_session *claims, str
 			 const struct lanes_settings *settings, const struct lanes_events *events) MUST_CHECK;
 void lanes_close(struct lanes **lanes);
 
+/* Is the channel one of those in lanes_settings.channels? */
+bool lanes_serve(const char *channels, const char *channel);
+
 void lanes_refresh(struct lanes *lanes);
 struct lane *lanes_find(struct lanes *lanes, int32_t lane_id);
 struct lane *lanes_first(struct lanes *lanes);                       /* transactional ones first */

@@ -28,6 +28,7 @@ struct outcome {
 	char words[256]; /* a sentence: the provider's, or ours */
 	char provider_message_id[160];
 	int64_t retry_after_ms; /* what the provider asked for; 0: nothing */
+	bool opted_out;         /* refused because the recipient told the provider that they want no more */
 };
 
 /* "accepted", "not_sent", ... the same words as delivery.outcome_class in SQL. */

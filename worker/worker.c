@@ -13,6 +13,7 @@
 #include "shared/health.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/account_check.h"
 #include "worker/claimer.h"
 #include "worker/lanes.h"
 #include "worker/links/links.h"
@@ -46,6 +47,7 @@ struct worker {
 	struct amqp_consumer *consumer;
 	uint32_t newest_session;
 	struct delivery_pool *pool;
+	struct account_check *account_check;
 	struct step_cache *steps;
 	struct recorder *recorder;
 	struct recheck *recheck;
@@ -305,8 +307,10 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	metrics_set(worker->metrics, METER_IN_HAND, 0, (int64_t)delivery_pool_in_use(worker->pool));
 	metrics_set(worker->metrics, METER_IN_FLIGHT, 0, (int64_t)lanes_in_flight(worker->lanes));
-	if (worker->questions_ready && !worker->draining)
+	if (worker->questions_ready && !worker->draining) {
 		lanes_refresh(worker->lanes);
+		account_check_look(worker->account_check);
+	}
 }
 
 static struct pg_session *open_session(struct worker *worker, const char *what, pg_session_changed *changed)
@@ -366,6 +370,7 @@ static void open_parts(struct worker *worker)
 	worker->claims = open_session(worker, "claims", on_claims_changed);
 	worker->records = open_session(worker, "records", on_records_changed);
 	worker->questions = open_session(worker, "questions", on_questions_changed);
+	worker->account_check = account_check_open(worker->questions, worker_settings.channels);
 	worker->steps = step_cache_new(worker->questions, on_step_loaded, worker);
 	worker->recorder = recorder_open(worker->base, worker->records, &recorder_settings, on_batch_recorded,
 					 on_recorded, worker);
@@ -459,6 +464,7 @@ void worker_close(struct worker **worker)
 	recheck_close(&w->recheck);
 	inbox_writer_close(&w->inbox);
 	lanes_close(&w->lanes);
+	account_check_close(&w->account_check);
 	step_cache_free(&w->steps);
 	delivery_pool_free(&w->pool);
 	health_close(&w->health);

@@ -166,3 +166,22 @@ begin
 end
 $$;
 comment on function delivery.replace_events is 'What callbacks say, after they have been read again.';
+
+-- The oldest waiting callback cannot be folded: it is kept with the problem and holds up no other. delivery.refold tries it again.
+create or replace function delivery.set_aside_callback(p_problem text)
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with oldest as (
+    delete from delivery.callback_todo t
+    where t.callback_inbox_id = (select o.callback_inbox_id from delivery.callback_todo o where not o.needs_parsing
+      order by o.callback_inbox_id limit 1 for update skip locked)
+    returning t.callback_inbox_id
+  )
+  update delivery.callback_inbox i set problem = 'It could not be folded: ' || p_problem
+  from oldest where i.callback_inbox_id = oldest.callback_inbox_id
+  returning i.callback_inbox_id
+$$;
+comment on function delivery.set_aside_callback is 'Takes a callback that cannot be folded out of the way.';

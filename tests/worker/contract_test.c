@@ -21,16 +21,25 @@ struct sample {
 	const char *driver, *settings, *address;
 	const char *required; /* a setting without which nothing works; NULL: there is none, and no secret either */
 	const char *secret;   /* a setting that must not stand in the database */
+	bool shows_secret;    /* the vendor wants it in the request itself */
 };
 
+#define EMAIL_SETTINGS "\"from_email\": \"shop@example.com\", \"from_name\": \"Shop\"}"
+
 static const struct sample samples[] = {
+	{"mandrill", "{\"api_key\": \"env:TEST_SECRET\", " EMAIL_SETTINGS, ADDRESS, "api_key", "api_key", true},
+	{"sendgrid", "{\"api_key\": \"env:TEST_SECRET\", " EMAIL_SETTINGS, ADDRESS, "api_key", "api_key", true},
 	{"smtp",
 	 "{\"host\": \"127.0.0.1\", \"tls\": \"none\", \"from_email\": \"shop@example.com\", \"from_name\": \"Shop\", "
 	 "\"user\": \"shop\", \"password\": \"env:TEST_SECRET\"}",
-	 ADDRESS, "host", "password"},
-	{"inbox", "{}", ADDRESS, NULL, NULL},
+	 ADDRESS, "host", "password", false},
+	{"inbox", "{}", ADDRESS, NULL, NULL, false},
+	{"twilio",
+	 "{\"account_sid\": \"AC0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_SECRET\", "
+	 "\"from\": \"+37120000000\"}",
+	 "+37121234567", "account_sid", "auth_token", false},
 	{"webhook", "{\"url\": \"https://app.example.com/inbox\", \"secret\": \"env:TEST_SECRET\"}", ADDRESS, "url",
-	 "secret"},
+	 "secret", false},
 };
 
 static const struct sample *sample_of(const struct provider_driver *driver)
@@ -71,6 +80,7 @@ static struct provider_message message_for(const struct provider_driver *driver)
 		.body_html = slice_of("<p>" BODY "</p>"),
 		.created_at_ms = 1795300000123,
 		.now_ms = 1795300060000,
+		.callback_url = "https://postrider.example.com/callbacks/1?delivery=987654321012345",
 	};
 }
 
@@ -231,7 +241,8 @@ static void test_rule_3_the_delivery_and_the_key_are_carried(void **state)
 		assert_non_null(strstr(text_string(&shown), "987654321012345"));
 		if (driver->keyed)
 			assert_non_null(strstr(text_string(&shown), KEY));
-		assert_null(strstr(text_string(&shown), SECRET_IN_BASE64));
+		if (!sample_of(driver)->shows_secret)
+			assert_null(strstr(text_string(&shown), SECRET_IN_BASE64));
 		text_release(&shown);
 		provider_request_release(&request);
 		driver->release(account);
@@ -366,9 +377,10 @@ static void test_rules_5_to_9_any_answer_is_one_outcome(void **state)
 					assert_int_equal(outcome.class, OUTCOME_UNCERTAIN);
 				if (answer.progress == PROVIDER_NOT_WRITTEN && status <= 0)
 					assert_int_equal(outcome.class, OUTCOME_NOT_SENT);
-				/* Rule 6. */
+				/* Rule 6. Where a success is told in the body, one without it is a doubt. */
 				if (answer.progress == PROVIDER_ANSWERED && status >= 200 && status <= 299)
-					assert_int_equal(outcome.class, OUTCOME_ACCEPTED);
+					assert_true(outcome.class == OUTCOME_ACCEPTED ||
+						    outcome.class == OUTCOME_UNCERTAIN);
 				if (outcome.class == OUTCOME_ACCEPTED)
 					assert_true(answer.progress == PROVIDER_ANSWERED && status / 100 == 2);
 			}

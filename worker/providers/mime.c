@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "worker/providers/email_sender.h"
 #include "worker/providers/mime_body.h"
 
 #define FOLD_COLUMN    76 /* RFC 2047 allows no more for lines with encoded words; RFC 5322 recommends 78 */
@@ -192,6 +193,16 @@ static void add_boundary(struct text *out, const struct mime_message *message)
 	text_add_int64(out, message->created_at_ms);
 }
 
+/* The address stands on a line of its own: it cannot be folded. */
+static void add_list_headers(struct text *out, const char *unsubscribe_url)
+{
+	if (unsubscribe_url == NULL)
+		return;
+	text_add(out, "\r\nList-Unsubscribe:\r\n <");
+	text_add(out, unsubscribe_url);
+	text_add(out, ">\r\nList-Unsubscribe-Post: " EMAIL_LIST_POST);
+}
+
 static void add_headers(struct text *out, const struct mime_message *message)
 {
 	text_add(out, "From: ");
@@ -206,6 +217,7 @@ static void add_headers(struct text *out, const struct mime_message *message)
 	add_message_id(out, message);
 	text_add(out, "\r\nX-Postrider-Delivery: ");
 	text_add_int64(out, message->delivery_id);
+	add_list_headers(out, message->unsubscribe_url);
 	text_add(out, "\r\nMIME-Version: 1.0\r\n");
 }
 

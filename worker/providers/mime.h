@@ -22,6 +22,8 @@ struct mime_message {
 	struct slice body_html; /* empty: text only */
 	int64_t delivery_id;
 	const char *key; /* part of the Message-ID; may be NULL */
+	/* For List-Unsubscribe (RFC 8058): no blanks, <, > or controls and short enough for a line; NULL: none. */
+	const char *unsubscribe_url;
 	int64_t created_at_ms;
 };
 

@@ -166,6 +166,11 @@ bool provider_setting_number(const json_t *settings, const char *name, int64_t d
 	return true;
 }
 
+struct slice provider_slice(const char *text)
+{
+	return (struct slice){.bytes = text, .length = strlen(text)};
+}
+
 static struct slice trim(struct slice value)
 {
 	while (value.length > 0 && (value.bytes[0] == ' ' || value.bytes[0] == '\t')) {

@@ -108,7 +108,7 @@ struct provider_callback {
 	const char *query;    /* the part behind ?, as received; "" when there is none */
 	struct slice headers; /* "Name: value\r\n" lines as received; provider_header() finds one */
 	struct slice body;    /* raw */
-	int64_t now_ms;       /* wall clock */
+	int64_t now_ms;       /* wall clock when it came in, also when it is parsed again later */
 };
 
 /* What a provider may tell of a message. The words are those of delivery.callback_event.kind. */
@@ -198,6 +198,8 @@ bool provider_setting_text(const json_t *settings, const char *name, bool secret
 			   char **value, struct error *err) MUST_CHECK;
 bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,
 			     int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
+
+struct slice provider_slice(const char *text); /* borrowed */
 
 /* The value of a header in "Name: value\r\n" lines, without the blanks around it; the name in any case. Empty when it is
  * not there; bytes is NULL then. */

@@ -4,17 +4,18 @@
 
 #include "shared/memory.h"
 #include "worker/providers/drivers.h"
+#include "worker/providers/email_sender.h"
 #include "worker/providers/mime.h"
 #include "worker/providers/words.h"
 
-#define FROM_NAME_MAX 200
-#define HOST_MAX      253
+#define HOST_MAX 253
 
 struct provider_account {
 	struct provider_transport transport;
 	struct text url;
 	struct text from; /* the From header's value */
-	char *from_email, *from_name, *host, *tls, *user, *password, *ca_file;
+	struct email_sender sender;
+	char *host, *tls, *user, *password, *ca_file;
 };
 
 static const char settings_help[] = "host        name or address of the mail server\n"
@@ -22,9 +23,7 @@ static const char settings_help[] = "host        name or address of the mail ser
 				    "tls         \"starttls\" (default), \"tls\" from the first byte, or \"none\"\n"
 				    "ca_file     certificates to trust instead of the system's\n"
 				    "user        for AUTH; empty: none\n"
-				    "password    env:NAME or file:/path\n"
-				    "from_email  sender's address, also for bounces\n"
-				    "from_name   sender's name as people see it\n"
+				    "password    env:NAME or file:/path\n" EMAIL_SENDER_HELP
 				    "timeout_ms  30000; from connecting to the last answer\n";
 
 static void smtp_release(struct provider_account *account)
@@ -33,8 +32,7 @@ static void smtp_release(struct provider_account *account)
 		return;
 	text_release(&account->url);
 	text_release(&account->from);
-	free(account->from_email);
-	free(account->from_name);
+	email_sender_release(&account->sender);
 	free(account->host);
 	free(account->tls);
 	free(account->user);
@@ -54,14 +52,8 @@ static bool read_settings(struct provider_account *account, const json_t *settin
 	       provider_setting_text(settings, "ca_file", false, "", &account->ca_file, err) &&
 	       provider_setting_text(settings, "user", false, "", &account->user, err) &&
 	       provider_setting_text(settings, "password", true, "", &account->password, err) &&
-	       provider_setting_text(settings, "from_email", false, NULL, &account->from_email, err) &&
-	       provider_setting_text(settings, "from_name", false, "", &account->from_name, err) &&
+	       email_sender_configure(&account->sender, settings, err) &&
 	       provider_setting_number(settings, "timeout_ms", 30000, 100, 300000, &transport->timeout_ms, err);
-}
-
-static struct slice slice_of(const char *text)
-{
-	return (struct slice){.bytes = text, .length = strlen(text)};
 }
 
 static bool host_is_loopback(const char *host)
@@ -93,15 +85,9 @@ static bool check_secrets(const struct provider_account *account, struct error *
 
 static bool check_settings(const struct provider_account *account, struct error *err)
 {
-	const char *fault = mime_address_fault(slice_of(account->from_email));
-
 	if (strcmp(account->tls, "none") != 0 && strcmp(account->tls, "starttls") != 0 &&
 	    strcmp(account->tls, "tls") != 0)
 		return error_set(err, ERROR_INVALID, "tls is \"none\", \"starttls\" or \"tls\".");
-	if (fault != NULL)
-		return error_set(err, ERROR_INVALID, "from_email: %s", fault);
-	if (strlen(account->from_name) > FROM_NAME_MAX)
-		return error_set(err, ERROR_INVALID, "from_name has more than %d bytes.", FROM_NAME_MAX);
 	return check_host(account->host, err) && check_secrets(account, err);
 }
 
@@ -118,7 +104,8 @@ static bool prepare(struct provider_account *account, const json_t *settings, st
 	text_addf(&account->url, "%s://%s%s%s:%" PRId64, implicit ? "smtps" : "smtp", bracket, account->host,
 		  *bracket != '\0' ? "]" : "", port);
 	text_init(&account->from, 4096);
-	mime_add_mailbox(&account->from, slice_of(account->from_name), slice_of(account->from_email), 6);
+	mime_add_mailbox(&account->from, provider_slice(account->sender.name), provider_slice(account->sender.address),
+			 6);
 	transport->start_tls = strcmp(account->tls, "starttls") == 0;
 	transport->plain_allowed = strcmp(account->tls, "none") == 0;
 	transport->ca_file = account->ca_file[0] != '\0' ? account->ca_file : NULL;
@@ -138,38 +125,28 @@ static struct provider_account *smtp_configure(const json_t *settings, struct er
 	return NULL;
 }
 
-static bool check_message(const struct provider_message *message, struct error *err)
-{
-	const char *fault = mime_address_fault(message->address);
-
-	if (fault != NULL)
-		return error_set(err, ERROR_REFUSED, "%s", fault);
-	if (message->body_text.length == 0 && message->body_html.length == 0)
-		return error_set(err, ERROR_INVALID, "The message has neither a text nor an HTML body.");
-	return true;
-}
-
 static bool smtp_build(struct provider_account *account, const struct provider_message *message,
 		       struct provider_request *request, struct error *err)
 {
 	const struct mime_message mime = {
 		.from = {.bytes = text_string(&account->from), .length = account->from.length},
-		.from_domain = slice_of(strchr(account->from_email, '@') + 1),
+		.from_domain = provider_slice(strchr(account->sender.address, '@') + 1),
 		.to = message->address,
 		.subject = message->subject,
 		.body_text = message->body_text,
 		.body_html = message->body_html,
 		.delivery_id = message->delivery_id,
 		.key = message->idempotency_key,
+		.unsubscribe_url = message->unsubscribe_url,
 		.created_at_ms = message->created_at_ms,
 	};
 
 	provider_request_clear(request);
-	if (!check_message(message, err))
+	if (!email_message_check(message, err))
 		return false;
 	request->protocol = PROVIDER_SMTP;
 	text_add_bytes(&request->url, text_string(&account->url), account->url.length);
-	text_add(&request->mail_from, account->from_email);
+	text_add(&request->mail_from, account->sender.address);
 	text_add_bytes(&request->rcpt_to, message->address.bytes, message->address.length);
 	mime_build(&mime, &request->body);
 	if (text_ok(&request->body) && text_ok(&request->rcpt_to))

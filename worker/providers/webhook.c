@@ -1,74 +1,51 @@
+/* The member's own app, by Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md):
+ * signed JSON, whose webhook-id is the idempotency key. It may be answered the same way, signed with the same secret:
+ *
+ *     {"type": "message.delivered", "timestamp": "2026-11-21T22:26:40Z", "data": {"delivery_id": "42"}}
+ *
+ * The types are message.queued, sent, deferred, delivered, bounced, failed, opened, clicked, complained, unsubscribed,
+ * resubscribed and replied. In data, all but delivery_id may be missing: recipient, code and reason (of what failed), permanent (of what
+ * bounced; false: the recipient may be reached later), link (of what was clicked), text (of a reply), machine (true: it was no person).
+ * webhook-id names the event: the same one twice is one event. tolerance_s is how far its timestamp may be from our clock.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "shared/digest.h"
 #include "shared/memory.h"
+#include "shared/signature.h"
+#include "worker/providers/callback_fields.h"
 #include "worker/providers/drivers.h"
+#include "worker/providers/http_account.h"
 #include "worker/providers/words.h"
 
 #define SECRET_BYTES_MIN 16 /* Standard Webhooks advises 24 to 64 */
 #define SECRET_BYTES_MAX 256
-#define URL_MAX          2000
 #define KEY_MAX          256
 
 struct provider_account {
-	struct provider_transport transport;
-	char *url, *secret;
+	struct http_account http;
+	char *secret;
 	struct digest_hmac *hmac;
+	int64_t tolerance_s;
 };
 
-static const char settings_help[] = "url         where messages are posted to, https://...\n"
-				    "secret      env:NAME or file:/path of the signing secret, whsec_...\n"
-				    "plain_http  false; true allows http:// and addresses of this machine\n"
-				    "timeout_ms  15000; from connecting to the last byte of the answer\n";
+static const char settings_help[] =
+	"url         where messages are posted to, https://...\n"
+	"secret      env:NAME or file:/path of the signing secret, whsec_...\n"
+	"tolerance_s 300; how far from our clock a callback's timestamp may be\n" HTTP_ACCOUNT_HELP;
+
+static const struct http_account_defaults defaults = {"url", NULL, 15000};
 
 static void webhook_release(struct provider_account *account)
 {
 	if (account == NULL)
 		return;
 	digest_hmac_free(&account->hmac);
-	free(account->url);
-	if (account->secret != NULL)
-		explicit_bzero(account->secret, strlen(account->secret));
-	free(account->secret);
+	http_account_release(&account->http);
+	http_secret_free(&account->secret);
 	free(account);
-}
-
-static bool read_settings(struct provider_account *account, const json_t *settings, struct error *err)
-{
-	const json_t *plain = json_object_get(settings, "plain_http");
-	struct provider_transport *transport = &account->transport;
-
-	if (plain != NULL && !json_is_boolean(plain))
-		return error_set(err, ERROR_INVALID, "plain_http is true or false.");
-	transport->plain_allowed = json_is_true(plain);
-	return provider_setting_text(settings, "url", false, NULL, &account->url, err) &&
-	       provider_setting_text(settings, "secret", true, NULL, &account->secret, err) &&
-	       provider_setting_number(settings, "timeout_ms", 15000, 100, 60000, &transport->timeout_ms, err);
-}
-
-/* The value is not quoted: a URL may hold a key. */
-static bool check_url(const struct provider_account *account, struct error *err)
-{
-	const char *url = account->url, *host = strstr(url, "://");
-	bool https = strncmp(url, "https://", 8) == 0, http = strncmp(url, "http://", 7) == 0;
-
-	if (!https && !http)
-		return error_set(err, ERROR_INVALID, "url begins with https://.");
-	if (http && !account->transport.plain_allowed)
-		return error_set(err, ERROR_INVALID,
-				 "url begins with http://: use https://, or set plain_http to true "
-				 "for an endpoint in your own network.");
-	host += 3;
-	if (strlen(url) > URL_MAX || strchr(url, '#') != NULL || strcspn(host, "/?") == 0)
-		return error_set(err, ERROR_INVALID, "url needs a host and at most %d bytes, without #.", URL_MAX);
-	if (memchr(host, '@', strcspn(host, "/?")) != NULL)
-		return error_set(err, ERROR_INVALID, "url must not hold a user or password.");
-	for (const char *at = url; *at != '\0'; at++)
-		if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7F)
-			return error_set(err, ERROR_INVALID, "url holds a blank or a character that is not ASCII.");
-	return true;
 }
 
 static bool prepare_secret(struct provider_account *account, struct error *err)
@@ -94,12 +71,13 @@ static bool prepare_secret(struct provider_account *account, struct error *err)
 static struct provider_account *webhook_configure(const json_t *settings, struct error *err)
 {
 	struct provider_account *account = memory_new(sizeof(*account));
-	struct provider_transport *transport = &account->transport;
 
-	if (read_settings(account, settings, err) && check_url(account, err) && prepare_secret(account, err)) {
-		transport->connect_timeout_ms = transport->timeout_ms < 5000 ? transport->timeout_ms : 5000;
+	if (http_account_configure(&account->http, settings, &defaults, err) &&
+	    provider_setting_text(settings, "secret", true, NULL, &account->secret, err) &&
+	    prepare_secret(account, err) &&
+	    provider_setting_number(settings, "tolerance_s", CALLBACK_TOLERANCE_S, 1, 86400, &account->tolerance_s,
+				    err))
 		return account;
-	}
 	webhook_release(account);
 	return NULL;
 }
@@ -116,6 +94,14 @@ static void add_time(struct text *out, int64_t wall_ms)
 		  date.tm_hour, date.tm_min, date.tm_sec, (int)(wall_ms % 1000));
 }
 
+static void add_string(struct text *out, const char *name, struct slice value)
+{
+	if (value.length == 0)
+		return;
+	text_addf(out, ",\"%s\":", name);
+	text_add_json_string(out, value.bytes, value.length);
+}
+
 static void add_body(struct text *out, const struct provider_message *message)
 {
 	text_add(out, "{\"type\":\"message.in_app\",\"timestamp\":\"");
@@ -128,22 +114,39 @@ static void add_body(struct text *out, const struct provider_message *message)
 	text_add_json_string(out, message->subject.bytes, message->subject.length);
 	text_add(out, ",\"body\":");
 	text_add_json_string(out, message->body_text.bytes, message->body_text.length);
+	add_string(out, "link", message->link);
+	add_string(out, "image", message->image);
+	if (message->data.length > 0) {
+		text_add(out, ",\"data\":");
+		text_add_bytes(out, message->data.bytes, message->data.length);
+	}
 	text_add(out, "}}");
 }
 
-/* base64 of HMAC-SHA256 over id.timestamp.body */
+/* HMAC-SHA256 over id.timestamp.body, both ways */
+static void sign(struct provider_account *account, struct slice id, struct slice seconds, struct slice body,
+		 uint8_t digest[DIGEST_SHA256_BYTES])
+{
+	digest_hmac_start(account->hmac);
+	digest_hmac_add(account->hmac, id.bytes, id.length);
+	digest_hmac_add(account->hmac, ".", 1);
+	digest_hmac_add(account->hmac, seconds.bytes, seconds.length);
+	digest_hmac_add(account->hmac, ".", 1);
+	digest_hmac_add(account->hmac, body.bytes, body.length);
+	digest_hmac_finish(account->hmac, digest);
+}
+
+static struct slice slice_of_text(const struct text *text)
+{
+	return (struct slice){.bytes = text_string(text), .length = text->length};
+}
+
 static void add_signature(struct provider_account *account, const char *key, const struct text *seconds,
 			  const struct text *body, struct text *out)
 {
 	uint8_t digest[DIGEST_SHA256_BYTES];
 
-	digest_hmac_start(account->hmac);
-	digest_hmac_add(account->hmac, key, strlen(key));
-	digest_hmac_add(account->hmac, ".", 1);
-	digest_hmac_add(account->hmac, seconds->bytes, seconds->length);
-	digest_hmac_add(account->hmac, ".", 1);
-	digest_hmac_add(account->hmac, body->bytes, body->length);
-	digest_hmac_finish(account->hmac, digest);
+	sign(account, provider_slice(key), slice_of_text(seconds), slice_of_text(body), digest);
 	text_add(out, "v1,");
 	digest_add_base64(out, digest, sizeof(digest));
 }
@@ -177,6 +180,16 @@ static bool add_headers(struct provider_account *account, const struct provider_
 	return added;
 }
 
+/* It is put into our JSON as it is, so it has to be whole. */
+static bool check_data(struct slice data, struct error *err)
+{
+	json_t *object = json_loadb(data.bytes, data.length, 0, NULL);
+	bool usable = json_is_object(object);
+
+	json_decref(object);
+	return usable || error_set(err, ERROR_INVALID, "The message's data is not a JSON object.");
+}
+
 static bool check_message(const struct provider_message *message, struct error *err)
 {
 	const char *key = message->idempotency_key;
@@ -185,7 +198,7 @@ static bool check_message(const struct provider_message *message, struct error *
 		return error_set(err, ERROR_INVALID, "The delivery has no idempotency key, or a too long one.");
 	if (message->address.length == 0)
 		return error_set(err, ERROR_REFUSED, "The address is empty.");
-	return true;
+	return message->data.length == 0 || check_data(message->data, err);
 }
 
 static bool webhook_build(struct provider_account *account, const struct provider_message *message,
@@ -195,66 +208,138 @@ static bool webhook_build(struct provider_account *account, const struct provide
 	if (!check_message(message, err))
 		return false;
 	request->protocol = PROVIDER_HTTP;
-	text_add(&request->url, account->url);
+	text_add(&request->url, account->http.url);
 	add_body(&request->body, message);
-	if (!text_ok(&request->body)) {
-		provider_request_clear(request);
-		return error_set(err, ERROR_INVALID, "The message is larger than %d bytes.", PROVIDER_BODY_MAX);
-	}
+	if (!http_request_fits(request, err))
+		return false;
 	if (add_headers(account, message, request, err))
 		return true;
 	provider_request_clear(request);
 	return false;
 }
 
-struct rule {
-	int lowest, highest;
-	enum outcome_class class;
-	const char *words;
+/* What Standard Webhooks says of statuses. The key lets a message be sent again without harm, so that a gateway's word
+ * is no doubt here. */
+static const struct http_rule rules[] = {
+	{NULL, 300, 399, OUTCOME_BAD_PAYLOAD, "a redirect: put the new address into the account's url"},
+	{NULL, 401, 401, OUTCOME_BAD_CREDENTIALS, "it does not accept our signature"},
+	{NULL, 403, 403, OUTCOME_BAD_CREDENTIALS, "it does not accept our signature"},
+	{NULL, 404, 404, OUTCOME_BAD_PAYLOAD, "check the account's url"},
+	{NULL, 410, 410, OUTCOME_BAD_CREDENTIALS, "it wants no more messages"},
+	{NULL, 425, 425, OUTCOME_TRANSIENT, "too early"},
+	{NULL, 502, 502, OUTCOME_THROTTLED, "it cannot keep up"},
+	{NULL, 504, 504, OUTCOME_THROTTLED, "it cannot keep up"},
 };
 
-/* The first that holds. The answer's body is never kept: it may repeat what we sent. */
-static const struct rule rules[] = {
-	{200, 299, OUTCOME_ACCEPTED, ": it has taken the message."},
-	{300, 399, OUTCOME_BAD_PAYLOAD, ", a redirect: put the new address into the account's url."},
-	{401, 401, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
-	{403, 403, OUTCOME_BAD_CREDENTIALS, ": it does not accept our signature."},
-	{404, 404, OUTCOME_BAD_PAYLOAD, " Not Found: check the account's url."},
-	{408, 408, OUTCOME_TRANSIENT, ": it did not get the message in time."},
-	{410, 410, OUTCOME_BAD_CREDENTIALS, " Gone: it wants no more messages."},
-	{413, 413, OUTCOME_BAD_PAYLOAD, ": the message is too large for it."},
-	{425, 425, OUTCOME_TRANSIENT, ": too early."},
-	{429, 429, OUTCOME_THROTTLED, ": we are too fast for it."},
-	{502, 502, OUTCOME_THROTTLED, ": it cannot keep up."},
-	{504, 504, OUTCOME_THROTTLED, ": it cannot keep up."},
-	{400, 499, OUTCOME_BAD_PAYLOAD, ": it does not want this message."},
-	{500, 599, OUTCOME_TRANSIENT, ": it failed for now."},
-};
-
+/* The answer's body is never kept: it may repeat what we sent. */
 static void webhook_read(struct provider_account *account, const struct provider_answer *answer,
 			 struct outcome *outcome)
 {
-	char code[16];
+	const struct http_finding finding = {
+		.vendor = "The endpoint", .rules = rules, .rule_count = ARRAY_LENGTH(rules)};
 
 	(void)account;
-	if (words_without_answer(answer, outcome))
-		return;
-	(void)snprintf(code, sizeof(code), "%d", answer->status);
-	for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
-		if (answer->status < rules[i].lowest || answer->status > rules[i].highest)
-			continue;
-		outcome_set(outcome, rules[i].class, code, "The endpoint answered %s%s", code, rules[i].words);
-		if (rules[i].class == OUTCOME_THROTTLED || rules[i].class == OUTCOME_TRANSIENT)
-			outcome->retry_after_ms = provider_retry_after_ms(answer->retry_after, answer->wall_ms);
-		return;
-	}
-	outcome_set(outcome, OUTCOME_UNCERTAIN, code, "The endpoint answered %s, which is no HTTP answer.", code);
+	if (!words_without_answer(answer, outcome))
+		http_outcome(answer, &finding, outcome);
 }
 
 static const struct provider_transport *webhook_transport(const struct provider_account *account)
 {
-	return &account->transport;
+	return &account->http.transport;
 }
+
+/* "v1,<base64> v1,<base64>": several while the secret is being changed; one that fits is enough. */
+static bool any_signature_is(struct slice list, const uint8_t digest[DIGEST_SHA256_BYTES])
+{
+	bool valid = false;
+
+	while (list.length > 0) {
+		const char *blank = memchr(list.bytes, ' ', list.length);
+		size_t length = blank != NULL ? (size_t)(blank - list.bytes) : list.length;
+
+		if (length > 3 && memcmp(list.bytes, "v1,", 3) == 0 &&
+		    signature_is_base64_of(list.bytes + 3, length - 3, digest, DIGEST_SHA256_BYTES))
+			valid = true;
+		length += blank != NULL ? 1 : 0;
+		list = (struct slice){.bytes = list.bytes + length, .length = list.length - length};
+	}
+	return valid;
+}
+
+static bool webhook_verify(struct provider_account *account, const struct provider_callback *callback,
+			   struct error *err)
+{
+	struct slice id = provider_header(callback->headers, "webhook-id");
+	struct slice seconds = provider_header(callback->headers, "webhook-timestamp");
+	struct slice list = provider_header(callback->headers, "webhook-signature");
+	uint8_t digest[DIGEST_SHA256_BYTES];
+
+	if (id.length == 0 || seconds.length == 0 || list.length == 0)
+		return error_set(err, ERROR_REFUSED, "The callback is not signed.");
+	sign(account, id, seconds, callback->body, digest);
+	if (!any_signature_is(list, digest))
+		return error_set(err, ERROR_REFUSED, "The callback's signature is not made with the account's secret.");
+	return callback_check_age(seconds, callback->now_ms, account->tolerance_s, err);
+}
+
+static const struct callback_word event_words[] = {
+	{"message.queued", PROVIDER_EVENT_QUEUED},
+	{"message.sent", PROVIDER_EVENT_SENT},
+	{"message.deferred", PROVIDER_EVENT_DEFERRED},
+	{"message.delivered", PROVIDER_EVENT_DELIVERED},
+	{"message.bounced", PROVIDER_EVENT_BOUNCED_HARD},
+	{"message.failed", PROVIDER_EVENT_FAILED},
+	{"message.opened", PROVIDER_EVENT_OPENED},
+	{"message.clicked", PROVIDER_EVENT_CLICKED},
+	{"message.complained", PROVIDER_EVENT_COMPLAINED},
+	{"message.unsubscribed", PROVIDER_EVENT_UNSUBSCRIBED},
+	{"message.resubscribed", PROVIDER_EVENT_RESUBSCRIBED},
+	{"message.replied", PROVIDER_EVENT_REPLIED},
+	{NULL, PROVIDER_EVENT_OTHER},
+};
+
+static enum provider_event_kind kind_of(const json_t *body, const json_t *data)
+{
+	enum provider_event_kind kind = callback_kind(event_words, callback_text(body, "type"));
+
+	if (kind == PROVIDER_EVENT_BOUNCED_HARD && json_is_false(json_object_get(data, "permanent")))
+		return PROVIDER_EVENT_BOUNCED_SOFT;
+	return kind;
+}
+
+static bool webhook_parse(struct provider_account *account, const struct provider_callback *callback,
+			  void (*add)(void *context, const struct provider_event *event), void *context,
+			  struct error *err)
+{
+	int64_t signed_ms = callback_number(provider_header(callback->headers, "webhook-timestamp")) * 1000;
+	char words[CALLBACK_WORDS_MAX];
+	const json_t *data;
+	json_t *body;
+
+	(void)account;
+	if (!callback_json(callback->body, &body, err))
+		return false;
+	data = json_object_get(body, "data");
+	words_clean(callback_text(data, "reason"), words, sizeof(words));
+	const struct provider_event event = {
+		.kind = kind_of(body, data),
+		.delivery_id = callback_delivery_id(data, "delivery_id"),
+		.event_key = provider_header(callback->headers, "webhook-id"),
+		.address = callback_text(data, "recipient"),
+		.code = callback_text(data, "code"),
+		.words = provider_slice(words),
+		.link = callback_text(data, "link"),
+		.text = callback_text(data, "text"),
+		.at_ms = callback_time_ms(callback_text(body, "timestamp"), signed_ms),
+		.is_machine = json_is_true(json_object_get(data, "machine")),
+	};
+	if (json_is_object(body))
+		add(context, &event);
+	json_decref(body);
+	return true;
+}
+
+static const struct provider_callbacks webhook_callbacks = {.verify = webhook_verify, .parse = webhook_parse};
 
 const struct provider_driver webhook_driver = {
 	.name = "webhook",
@@ -266,4 +351,5 @@ const struct provider_driver webhook_driver = {
 	.build = webhook_build,
 	.read = webhook_read,
 	.transport = webhook_transport,
+	.callbacks = &webhook_callbacks,
 };

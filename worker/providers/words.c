@@ -4,6 +4,8 @@
 
 #include "shared/memory.h"
 
+#define NUMBER_DIGITS_MIN 7 /* shorter telephone numbers are nobody's own */
+
 static bool is_blank(char byte)
 {
 	return (unsigned char)byte <= ' ' || byte == 0x7F;
@@ -35,10 +37,31 @@ static void put(char *words, size_t size, size_t *used, const char *bytes, size_
 	words[*used] = '\0';
 }
 
+/* How many digits a word has that could be a telephone number or a part of one; 0: it is none. */
+static size_t number_digits(const char *bytes, size_t length)
+{
+	size_t digits = 0;
+
+	while (length > 0 && strchr("'\"(.,:;", *bytes) != NULL && *bytes != '\0') {
+		bytes++;
+		length--;
+	}
+	while (length > 0 && strchr("'\").,:;", bytes[length - 1]) != NULL && bytes[length - 1] != '\0')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] >= '0' && bytes[i] <= '9')
+			digits++;
+		else if (bytes[i] == '\0' || strchr("+-()", bytes[i]) == NULL)
+			return 0;
+	return digits;
+}
+
 static void put_word(char *words, size_t size, size_t *used, const char *bytes, size_t length)
 {
 	if (memchr(bytes, '@', length) != NULL)
 		put(words, size, used, "(address)", 9);
+	else if (number_digits(bytes, length) >= NUMBER_DIGITS_MIN)
+		put(words, size, used, "(number)", 8);
 	else if (length > WORDS_RUN_MAX || !is_readable(bytes, length))
 		put(words, size, used, "(...)", 5);
 	else

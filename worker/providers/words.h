@@ -1,7 +1,7 @@
 /* words - makes a provider's sentence fit to be kept: no addresses, no secrets, no control characters.
  *
  * Servers like to repeat the address ("550 <ada@example.org>: unknown user"); outcomes never hold one (provider.h,
- * rule 9). Whatever contains an @ becomes "(address)", long runs without a blank (tokens, keys, encoded text)
+ * rule 9). Whatever contains an @ becomes "(address)", a telephone number becomes "(number)", long runs without a blank (tokens, keys, encoded text)
  * become "(...)", and so does everything that is not readable text.
  */
 #ifndef POSTRIDER_WORKER_PROVIDERS_WORDS_H
