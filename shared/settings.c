@@ -29,8 +29,6 @@ static const char *const known_elsewhere[] = {
 	"POSTRIDER_LANE_MAX",
 	"POSTRIDER_LANE_SECONDS",
 	"POSTRIDER_LEAD_MS",
-	"POSTRIDER_LINK_KEY",
-	"POSTRIDER_LINK_URL",
 	"POSTRIDER_LISTEN",
 	"POSTRIDER_LOG_LEVEL",
 	"POSTRIDER_PLAN_PAGE",
@@ -49,7 +47,11 @@ static const char *const known_elsewhere[] = {
 	"POSTRIDER_FOLD_BATCH",
 	"POSTRIDER_KEEP_BATCH",
 	"POSTRIDER_KEEP_LINGER_MS",
+	"POSTRIDER_PROOF_WITH_ADDRESS",
 	"POSTRIDER_PUBLIC_URL",
+	/* worker/settings.c and worker/callbacks/settings.c */
+	"POSTRIDER_LINK_KEY",
+	"POSTRIDER_LINK_URL",
 };
 
 /* Read first and handed out only when every row is right. */

@@ -1,4 +1,4 @@
-/* postrider-receiver - takes the providers' callbacks. */
+/* postrider-receiver - takes the providers' callbacks, and what recipients do with their messages. */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,17 +6,20 @@
 
 #include "shared/log.h"
 #include "worker/callbacks/receiver.h"
+#include "worker/callbacks/recipients.h"
 #include "worker/callbacks/settings.h"
 
 static const char help[] =
 	"postrider-receiver - the HTTP side that faces the internet\n"
 	"\n"
 	"  postrider-receiver [run]       until SIGTERM\n"
+	"  postrider-receiver token CONTACT SECONDS   a token with which a member's app reads its inbox\n"
 	"  postrider-receiver --settings  every setting with type, unit, default, bounds and what it does\n"
 	"  postrider-receiver --version\n"
 	"  postrider-receiver --help\n"
 	"\n"
 	"POST /callbacks/<account> at POSTRIDER_CALLBACK_LISTEN, /livez, /readyz and /metrics at POSTRIDER_LISTEN.\n"
+	"The links in messages, /inbox/feed and /inbox/read are there, too, when POSTRIDER_LINK_URL and POSTRIDER_LINK_KEY are set.\n"
 	"On SIGTERM it answers what it has and leaves. TLS ends in a proxy in front of it.\n";
 
 static void on_signal(evutil_socket_t number, short what, void *context)
@@ -72,6 +75,20 @@ static int run(void)
 	return status;
 }
 
+static int print_token(const char *contact, const char *seconds)
+{
+	struct error err = {0};
+	struct recipients_settings settings;
+
+	if (!settings_read(receiver_settings_table, receiver_settings_count, &err)) {
+		fprintf(stderr, "postrider-receiver: %s\n", err.text);
+		return 2;
+	}
+	settings = (struct recipients_settings){.link_url = receiver_settings.link_url,
+						.link_key = receiver_settings.link_key};
+	return recipients_print_token(&settings, contact, seconds);
+}
+
 int main(int argument_count, char **arguments)
 {
 	const char *command = argument_count > 1 ? arguments[1] : "run";
@@ -84,6 +101,8 @@ int main(int argument_count, char **arguments)
 		settings_print(receiver_settings_table, receiver_settings_count, stdout);
 	else if (strcmp(command, "run") == 0 && argument_count <= 2)
 		return run();
+	else if (strcmp(command, "token") == 0 && argument_count == 4)
+		return print_token(arguments[2], arguments[3]);
 	else {
 		fprintf(stderr, "postrider-receiver: unknown argument \"%s\"; see --help\n", command);
 		return 2;

@@ -53,6 +53,23 @@ static const struct metric meters[METER_COUNT] = {
 		METRIC_GAUGE("postrider_receiver_accounts", NULL, NULL, "Accounts whose callbacks can be verified."),
 	[METER_KEEP_SECONDS] =
 		METRIC_HISTOGRAM("postrider_receiver_keep_seconds", "How long callbacks wait for their commit."),
+	[METER_OPENS] = METRIC_COUNTER("postrider_receiver_opens_total", NULL, NULL,
+				       "Openings of messages, by people and machines."),
+	[METER_CLICKS] = METRIC_COUNTER("postrider_receiver_clicks_total", NULL, NULL,
+					"Clicks on links, by people and machines."),
+	[METER_TRACKING_LOST] = METRIC_COUNTER(
+		"postrider_receiver_tracking_lost_total", NULL, NULL,
+		"Openings and clicks that were not written down, because the database was away for long."),
+	[METER_UNSUBSCRIBED] = METRIC_COUNTER("postrider_receiver_unsubscribed_total", NULL, NULL,
+					      "One-click unsubscriptions, repeated ones too."),
+	[METER_CHOICES] =
+		METRIC_COUNTER("postrider_receiver_choices_total", NULL, NULL, "Choices saved on the preference page."),
+	[METER_FEEDS] =
+		METRIC_COUNTER("postrider_receiver_feeds_total", NULL, NULL, "Inboxes fetched by members' apps."),
+	[METER_MEMBER_READS] = METRIC_COUNTER("postrider_receiver_inbox_read_total", NULL, NULL,
+					      "Messages in inboxes that were read."),
+	[METER_TOKENS_REFUSED] = METRIC_COUNTER("postrider_receiver_tokens_refused_total", NULL, NULL,
+						"Requests of recipients with a token that is forged, broken or over."),
 };
 
 const struct metric *receiver_meters_table(void)

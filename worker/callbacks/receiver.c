@@ -11,6 +11,7 @@
 #include "worker/callbacks/callback.h"
 #include "worker/callbacks/fold.h"
 #include "worker/callbacks/meters.h"
+#include "worker/callbacks/recipients.h"
 
 #define HEADER_LINES_MAX     100
 #define STATEMENT_TIMEOUT_MS 5000
@@ -29,6 +30,7 @@ struct receiver {
 	struct fold *fold;
 	struct http_server *server;
 	struct callback_route callbacks;
+	struct recipients *recipients; /* NULL: there is nothing for them */
 	char *public_url;
 	struct event *draining;
 	int64_t drain_until_ms; /* 0: it does not drain */
@@ -116,6 +118,19 @@ static bool listen_to_the_world(struct receiver *receiver, struct error *err)
 	return true;
 }
 
+static bool open_recipients(struct receiver *receiver, struct error *err)
+{
+	const struct recipients_settings settings = {
+		.database_url = receiver->settings->database_url,
+		.link_url = receiver->settings->link_url,
+		.link_key = receiver->settings->link_key,
+		.keeps_address = receiver->settings->keeps_address,
+	};
+
+	return recipients_open(&receiver->recipients, receiver->base, receiver->server, &settings, receiver->metrics,
+			       err);
+}
+
 static void open_database(struct receiver *receiver)
 {
 	const struct receiver_settings *settings = receiver->settings;
@@ -139,7 +154,8 @@ static void on_drain_look(evutil_socket_t descriptor, short what, void *context)
 	struct receiver *receiver = context;
 
 	(void)descriptor, (void)what;
-	if (http_server_busy(receiver->server) == 0 || clock_now_ms() >= receiver->drain_until_ms)
+	if ((http_server_busy(receiver->server) == 0 && recipients_drain(receiver->recipients) == 0) ||
+	    clock_now_ms() >= receiver->drain_until_ms)
 		event_base_loopbreak(receiver->base);
 }
 
@@ -157,7 +173,7 @@ struct receiver *receiver_open(struct event_base *base, const struct receiver_se
 		return NULL;
 	}
 	open_database(receiver);
-	if (!listen_to_the_world(receiver, err))
+	if (!listen_to_the_world(receiver, err) || !open_recipients(receiver, err))
 		receiver_close(&receiver);
 	return receiver;
 }
@@ -169,6 +185,7 @@ void receiver_close(struct receiver **where)
 	if (receiver == NULL)
 		return;
 	http_server_close(&receiver->server);
+	recipients_close(&receiver->recipients);
 	pg_session_close(&receiver->keeping);
 	pg_session_close(&receiver->folding);
 	fold_close(&receiver->fold);

@@ -14,6 +14,13 @@ const struct setting receiver_settings_table[] = {
 		"address that they call."),
 	SETTING_TEXT("POSTRIDER_CALLBACK_LISTEN", &receiver_settings.callback_listen, "127.0.0.1:9467",
 		     "Where callbacks are taken, behind a proxy that ends TLS; port 0 takes a free one."),
+	SETTING_TEXT("POSTRIDER_LINK_URL", &receiver_settings.link_url, "",
+		     "Where this receiver is for recipients, as the workers know it. Empty: no links, no inbox."),
+	SETTING_SECRET(
+		"POSTRIDER_LINK_KEY", &receiver_settings.link_key, "",
+		"Verifies the workers' links: at least 32 characters. Several, separated by commas: all are believed."),
+	SETTING_SWITCH("POSTRIDER_PROOF_WITH_ADDRESS", &receiver_settings.keeps_address, 0,
+		       "Keep the network address of who unsubscribes or chooses as part of the proof."),
 	SETTING_NUMBER("POSTRIDER_CALLBACK_CONNECTIONS", "connections", &receiver_settings.connections, 1000, 1, 50000,
 		       "The most connections at a time; the longest idle one makes room for a new one."),
 	SETTING_NUMBER("POSTRIDER_CALLBACK_HEAD_BYTES", "bytes", &receiver_settings.head_bytes, 16384, 1024, 262144,

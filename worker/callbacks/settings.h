@@ -7,6 +7,8 @@
 struct receiver_settings {
 	const char *database_url, *listen, *log_level;
 	const char *public_url, *callback_listen;
+	const char *link_url, *link_key;
+	bool keeps_address;
 	int64_t connections, head_bytes, body_bytes, memory_bytes, request_ms, idle_ms;
 	int64_t keep_batch, keep_linger_ms, fold_batch, drain_ms;
 };
