@@ -730,6 +730,18 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.forget_account_check() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' or (new.driver, new.channel, new.settings) is distinct from (old.driver, old.channel, old.settings) then
+    new.problem := null;
+    new.checked_at := null;
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION delivery.forget_account_check() IS 'After a change of an account''s settings nobody has checked them yet.';
 CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
     LANGUAGE sql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1128,6 +1140,22 @@ CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
+CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update delivery.provider_account a
+  set problem = p_problem, checked_at = now(),
+      breaker_reason = case when is_mended then null else a.breaker_reason end,
+      open_until = case when is_mended then null else a.open_until end,
+      opened_count = case when is_mended then 0 else a.opened_count end,
+      probe_delivery_id = case when is_mended then null else a.probe_delivery_id end,
+      probe_until = case when is_mended then null else a.probe_until end
+  from (select w.provider_account_id, p_problem is null and w.breaker_reason like 'The account cannot be used:%' as is_mended
+        from delivery.provider_account w where w.provider_account_id = p_provider_account_id for update) as before
+  where a.provider_account_id = before.provider_account_id and a.settings::text = p_settings
+$$;
+COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
 CREATE FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1546,6 +1574,21 @@ CREATE FUNCTION delivery.runs_to_plan(p_limit integer) RETURNS TABLE(campaign_ru
   limit p_limit
 $$;
 COMMENT ON FUNCTION delivery.runs_to_plan(p_limit integer) IS 'Runs whose audience is still being made.';
+CREATE FUNCTION delivery.set_aside_callback(p_problem text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with oldest as (
+    delete from delivery.callback_todo t
+    where t.callback_inbox_id = (select o.callback_inbox_id from delivery.callback_todo o where not o.needs_parsing
+      order by o.callback_inbox_id limit 1 for update skip locked)
+    returning t.callback_inbox_id
+  )
+  update delivery.callback_inbox i set problem = 'It could not be folded: ' || p_problem
+  from oldest where i.callback_inbox_id = oldest.callback_inbox_id
+  returning i.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.set_aside_callback(p_problem text) IS 'Takes a callback that cannot be folded out of the way.';
 CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) RETURNS void
     LANGUAGE sql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1945,6 +1988,16 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select a.provider_account_id, a.driver, a.channel, a.settings::text
+  from delivery.provider_account a
+  where a.checked_at is null or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  order by a.provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.unchecked_accounts() IS 'The provider accounts whose settings are still to be checked.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2899,6 +2952,8 @@ CREATE TABLE delivery.provider_account (
     probe_until timestamp with time zone,
     paused_until timestamp with time zone,
     paused_reason text,
+    problem text,
+    checked_at timestamp with time zone,
     soft_bounces_max integer DEFAULT 5 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
     CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
@@ -2919,6 +2974,8 @@ COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one messag
 COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
 COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
 COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker looked at the settings. Empty: not since they were changed. Written by the programs.';
 COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
@@ -3880,6 +3937,8 @@ CREATE INDEX contact_point_of_address ON marketing.contact_point USING btree (ch
 COMMENT ON INDEX marketing.contact_point_of_address IS 'Finds whose an address is.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
+CREATE TRIGGER forget_account_check BEFORE INSERT OR UPDATE OF driver, channel, settings ON delivery.provider_account FOR EACH ROW EXECUTE FUNCTION delivery.forget_account_check();
+COMMENT ON TRIGGER forget_account_check ON delivery.provider_account IS 'Changed settings are checked again.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
@@ -3974,6 +4033,7 @@ GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_rece
 REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.forget_account_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) FROM PUBLIC;
@@ -3999,6 +4059,8 @@ REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
@@ -4032,6 +4094,8 @@ REVOKE ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) FROM PUBLIC
 GRANT ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.set_aside_callback(p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.set_aside_callback(p_problem text) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
@@ -4046,6 +4110,8 @@ REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month intege
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.unchecked_accounts() FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.unchecked_accounts() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.wake_events(p_provider_ids text[]) FROM PUBLIC;

@@ -45,7 +45,7 @@ insert into marketing.page_text (language, key, text) values
   ('en', 'save', 'Save my choice'),
   ('en', 'saved', 'Your choice is saved.'),
   ('en', 'everything', 'Unsubscribe from everything'),
-  ('en', 'everything_hint', 'You will get no more news and offers, in no way.'),
+  ('en', 'everything_hint', 'You will get no more news and offers from us, on any channel.'),
   ('en', 'everything_done', 'You are unsubscribed from everything.'),
   ('en', 'nothing', 'There is nothing to choose at the moment.'),
   ('en', 'email', 'Email'),
