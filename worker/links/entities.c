@@ -132,9 +132,18 @@ bool entities_decode(const char *value, size_t length, char *out, size_t size, s
 	size_t used = 0;
 
 	for (const char *at = value; at < end;) {
-		char letters[4] = {*at};
-		size_t made = 1, taken = *at == '&' ? decode_one(at, end, letters, &made) : 1;
+		const char *stop = memchr(at, '&', (size_t)(end - at));
+		size_t plain = (size_t)((stop != NULL ? stop : end) - at), made = 0, taken = 0;
+		char letters[4];
 
+		if (used + plain > size)
+			return false;
+		memcpy(out + used, at, plain);
+		used += plain;
+		at += plain;
+		if (stop == NULL)
+			break;
+		taken = decode_one(at, end, letters, &made);
 		if (taken == 0 || used + made > size)
 			return false;
 		memcpy(out + used, letters, made);

@@ -109,20 +109,33 @@ bool links_is_own(const struct links *links, const char *url, size_t length)
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+static void encode(char group[4], const uint8_t *b, size_t left)
+{
+	uint32_t bits = (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0);
+
+	group[0] = letters[bits >> 18];
+	group[1] = letters[bits >> 12 & 63];
+	group[2] = letters[bits >> 6 & 63];
+	group[3] = letters[bits & 63];
+}
+
+/* Piece by piece: adding each group by itself costs more than encoding it. */
 static void add_base64url(struct text *out, const struct text *bytes)
 {
 	const uint8_t *b = (const uint8_t *)text_string(bytes);
-	char group[4];
+	size_t left = bytes->length, used = 0;
+	char piece[256];
 
-	for (size_t left = bytes->length; left > 0; left -= left < 3 ? left : 3, b += 3) {
-		uint32_t bits = (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0);
-
-		group[0] = letters[bits >> 18];
-		group[1] = letters[bits >> 12 & 63];
-		group[2] = letters[bits >> 6 & 63];
-		group[3] = letters[bits & 63];
-		text_add_bytes(out, group, left < 3 ? left + 1 : 4);
+	for (; left > 3; left -= 3, b += 3, used += 4) {
+		if (used == sizeof(piece)) {
+			text_add_bytes(out, piece, used);
+			used = 0;
+		}
+		encode(piece + used, b, 3);
 	}
+	text_add_bytes(out, piece, used);
+	encode(piece, b, left);
+	text_add_bytes(out, piece, left + 1);
 }
 
 /* 64 for a foreign character. */

@@ -144,10 +144,27 @@ static bool take_attributes(const char **at, const char *end, struct tag *tag)
 
 static bool is_raw(struct word name)
 {
+	/* Most tags are none, which their length tells. */
+	if (name.length < 3)
+		return false;
 	for (size_t i = 0; i < ARRAY_LENGTH(raw_names); i++)
 		if (is(name, raw_names[i]))
 			return true;
 	return false;
+}
+
+/* To behind the > of a tag whose attributes do not matter; NULL: the text ends before. Without a quote before the first > the
+ * tag ends there; else its attributes have to be read. */
+static const char *skip_attributes(const char *at, const char *end)
+{
+	const char *stop = memchr(at, '>', (size_t)(end - at));
+	struct tag ignored = {0};
+
+	if (stop == NULL)
+		return NULL;
+	if (memchr(at, '"', (size_t)(stop - at)) == NULL && memchr(at, '\'', (size_t)(stop - at)) == NULL)
+		return stop + 1;
+	return take_attributes(&at, end, &ignored) ? at : NULL;
 }
 
 /* at: the < of a tag. Behind it, and behind what a tag like <script> holds; NULL: the text ends before that. */
@@ -159,11 +176,12 @@ static const char *take_tag(const char *at, const char *end, struct tag *tag)
 	*tag = (struct tag){.begin = at};
 	at += is_end ? 2 : 1;
 	name = take_name(&at, end);
-	if (!take_attributes(&at, end, tag))
-		return NULL;
-	tag->is_link = !is_end && (is(name, "a") || is(name, "area"));
+	tag->is_link = !is_end && (name.begin[0] | 0x20) == 'a' && (name.length == 1 || is(name, "area"));
 	tag->is_body_end = is_end && is(name, "body");
-	return !is_end && is_raw(name) ? raw_end(at, end, name) : at;
+	if (tag->is_link)
+		return take_attributes(&at, end, tag) ? at : NULL;
+	at = skip_attributes(at, end);
+	return at != NULL && !is_end && is_raw(name) ? raw_end(at, end, name) : at;
 }
 
 bool tags_next(const char **at, const char *end, struct tag *tag)
