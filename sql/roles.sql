@@ -48,7 +48,7 @@ grant execute on function delivery.callback_accounts(),
   delivery.keep_callbacks(integer[], text[], text[], text[], text[], text[], integer[], text[], bigint[], boolean[], bigint[], text[], text[], text[],
     text[], text[], text[], text[]),
   delivery.fold_callbacks(integer), delivery.set_aside_callback(text), delivery.callbacks_to_parse(integer),
-  delivery.replace_events(bigint[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
+  delivery.replace_events(bigint[], boolean[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
   to postrider_receiver;
 
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,

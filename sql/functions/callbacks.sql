@@ -106,7 +106,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, encode(i.body, 'base64'),
+  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, translate(encode(i.body, 'base64'), E'\n', ''),
          (extract(epoch from i.received_at) * 1000)::bigint
   from (select t.callback_inbox_id from delivery.callback_todo t where t.needs_parsing order by t.callback_inbox_id limit p_limit) t
   join delivery.callback_inbox i on i.callback_inbox_id = t.callback_inbox_id
@@ -114,9 +114,10 @@ as $$
 $$;
 comment on function delivery.callbacks_to_parse is 'Callbacks that a receiver is to read again.';
 
--- What a receiver has read anew replaces what had been understood before. p_inbox_ids and p_problems: the callbacks that were read; then the
--- events, as in put_events. What the events had led to and is not said any more goes; their deliveries are settled by what is left.
-create or replace function delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[],
+-- What a receiver has read anew replaces what had been understood before. p_inbox_ids, p_readable, p_problems: the callbacks that were looked at; one
+-- that could not be read, because its account is gone or broken, stays as it is. Then the events, as in put_events. What the events had led to and
+-- is not said any more goes; their deliveries are settled by what is left.
+create or replace function delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[],
   p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[],
   p_links text[], p_answers text[])
 returns integer
@@ -126,16 +127,19 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  asked bigint[];
   waiting bigint[];
   bereft bigint[];
 begin
   -- Another receiver may have been quicker.
-  select array_agg(t.callback_inbox_id) into waiting
+  select array_agg(t.callback_inbox_id) into asked
   from (select t.callback_inbox_id from delivery.callback_todo t where t.callback_inbox_id = any (p_inbox_ids) and t.needs_parsing
         order by t.callback_inbox_id for update) t;
-  if waiting is null then
+  if asked is null then
     return 0;
   end if;
+  select coalesce(array_agg(x.callback_inbox_id), '{}') into waiting
+  from unnest(p_inbox_ids, p_readable) as x (callback_inbox_id, is_readable) where x.is_readable and x.callback_inbox_id = any (asked);
   update delivery.callback_inbox i set problem = x.problem
   from unnest(p_inbox_ids, p_problems) as x (callback_inbox_id, problem)
   where i.callback_inbox_id = x.callback_inbox_id and i.callback_inbox_id = any (waiting) and i.problem is distinct from x.problem;
@@ -161,8 +165,8 @@ begin
     perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
     perform delivery.settle_by_events(bereft, '{}');
   end if;
-  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (waiting);
-  return cardinality(waiting);
+  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
+  return cardinality(asked);
 end
 $$;
 comment on function delivery.replace_events is 'What callbacks say, after they have been read again.';

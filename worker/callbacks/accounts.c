@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "shared/health.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "worker/callbacks/meters.h"
@@ -21,6 +22,7 @@ struct known {
 struct accounts {
 	struct pg_session *database;
 	struct metrics *metrics;
+	struct health *health;
 	struct event *timer;
 	struct known *known; /* by name */
 	int64_t generation;
@@ -116,6 +118,7 @@ static void on_accounts(void *context, const struct pg_rows *rows, const struct 
 			usable += known->account.provider != NULL;
 	}
 	metrics_set(accounts->metrics, METER_ACCOUNTS, 0, usable);
+	health_report(accounts->health, "accounts", true, NULL);
 }
 
 static void on_timer(evutil_socket_t descriptor, short what, void *context)
@@ -129,12 +132,15 @@ static void on_timer(evutil_socket_t descriptor, short what, void *context)
 	pg_session_ask(accounts->database, &accounts_statement, NULL, on_accounts, accounts);
 }
 
-struct accounts *accounts_open(struct event_base *base, struct pg_session *database, struct metrics *metrics)
+struct accounts *accounts_open(struct event_base *base, struct pg_session *database, struct metrics *metrics,
+			       struct health *health)
 {
 	struct accounts *accounts = memory_new(sizeof(*accounts));
 
 	accounts->database = database;
 	accounts->metrics = metrics;
+	accounts->health = health;
+	health_report(health, "accounts", false, "not read yet");
 	accounts->timer = event_new(base, -1, EV_PERSIST, on_timer, accounts);
 	event_add(accounts->timer, &ask_every);
 	return accounts;

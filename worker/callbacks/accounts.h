@@ -12,6 +12,7 @@
 #include "worker/providers/provider.h"
 
 struct event_base;
+struct health;
 struct accounts;
 
 /* Borrowed until control returns to the loop. */
@@ -22,7 +23,9 @@ struct callback_account {
 	const char *problem;                  /* NULL, or why it cannot be used */
 };
 
-struct accounts *accounts_open(struct event_base *base, struct pg_session *database, struct metrics *metrics);
+/* health: told that the part "accounts" is ready when they have been read once. */
+struct accounts *accounts_open(struct event_base *base, struct pg_session *database, struct metrics *metrics,
+			       struct health *health);
 void accounts_close(struct accounts **accounts);
 
 /* False until they have been read once. */

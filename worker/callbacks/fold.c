@@ -44,7 +44,7 @@ static const struct pg_statement to_parse_statement = {
 };
 static const struct pg_statement replace_statement = {
 	.name = "replace_events",
-	.sql = "select delivery.replace_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+	.sql = "select delivery.replace_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 };
 
 static void ask_fold(struct fold *fold);
@@ -113,21 +113,22 @@ static struct slice column(const struct pg_rows *rows, size_t row, int number)
 	return text;
 }
 
-/* Parses a row of to_parse_statement; the sentence of a problem, or NULL. */
-static const char *parse_again(struct fold *fold, const struct pg_rows *rows, size_t row, struct error *err)
-{
-	const struct callback_account *account = accounts_get(fold->accounts, (int32_t)pg_rows_int64(rows, row, 1));
-	struct slice target = column(rows, row, 2), base64 = column(rows, row, 4);
-	size_t mark = event_list_mark(&fold->events);
-	struct provider_callback callback;
+/* What a row of to_parse_statement came to: it could be looked at, and then it made sense or had a problem. */
+struct reading {
+	bool is_readable;
+	bool is_understood;
+	struct error problem;
+};
 
-	if (account == NULL || account->provider == NULL)
-		return account == NULL ? "there is no such account any more" : account->problem;
+static bool describe(struct fold *fold, const struct pg_rows *rows, size_t row, struct provider_callback *callback)
+{
+	struct slice base64 = column(rows, row, 4);
+
 	text_clear(&fold->body);
 	if (!digest_base64_decode(&fold->body, base64.bytes, base64.length))
-		return "the database told its body wrongly";
-	callback_address(&fold->target, fold->public_url, target);
-	callback = (struct provider_callback){
+		return false;
+	callback_address(&fold->target, fold->public_url, column(rows, row, 2));
+	*callback = (struct provider_callback){
 		.method = "POST",
 		.url = text_string(&fold->target),
 		.query = callback_query(text_string(&fold->target)),
@@ -135,11 +136,24 @@ static const char *parse_again(struct fold *fold, const struct pg_rows *rows, si
 		.body = {text_string(&fold->body), fold->body.length},
 		.now_ms = pg_rows_int64(rows, row, 5),
 	};
+	return true;
+}
+
+static void parse_again(struct fold *fold, const struct pg_rows *rows, size_t row, struct reading *reading)
+{
+	const struct callback_account *account = accounts_get(fold->accounts, (int32_t)pg_rows_int64(rows, row, 1));
+	size_t mark = event_list_mark(&fold->events);
+	struct provider_callback callback;
+
+	*reading = (struct reading){0};
+	if (account == NULL || account->provider == NULL || !describe(fold, rows, row, &callback))
+		return;
 	fold->events.owner = pg_rows_int64(rows, row, 0);
-	if (account->driver->callbacks->parse(account->provider, &callback, event_list_add, &fold->events, err))
-		return NULL;
-	event_list_rewind(&fold->events, mark);
-	return err->text;
+	reading->is_readable = true;
+	reading->is_understood = account->driver->callbacks->parse(account->provider, &callback, event_list_add,
+								   &fold->events, &reading->problem);
+	if (!reading->is_understood)
+		event_list_rewind(&fold->events, mark);
 }
 
 static void read_again(struct fold *fold);
@@ -158,26 +172,36 @@ static void on_replaced(void *context, const struct pg_rows *rows, const struct 
 	read_again(fold);
 }
 
+static void add_readings(struct pg_values *values, const struct pg_rows *rows, const struct reading *readings)
+{
+	size_t count = pg_rows_count(rows);
+
+	pg_values_start_array(values);
+	for (size_t row = 0; row < count; row++)
+		pg_values_item_int64(values, pg_rows_int64(rows, row, 0));
+	pg_values_end_array(values);
+	pg_values_start_array(values);
+	for (size_t row = 0; row < count; row++)
+		pg_values_item_bool(values, readings[row].is_readable);
+	pg_values_end_array(values);
+	pg_values_start_array(values);
+	for (size_t row = 0; row < count; row++) {
+		const char *problem = readings[row].is_understood ? NULL : readings[row].problem.text;
+
+		pg_values_item_text(values, problem, problem != NULL ? strlen(problem) : 0);
+	}
+	pg_values_end_array(values);
+}
+
 static void replace(struct fold *fold, const struct pg_rows *rows)
 {
-	struct pg_values problems;
+	struct reading readings[READ_AGAIN_MAX];
 
-	pg_values_init(&problems);
 	event_list_clear(&fold->events);
-	pg_values_start_array(&fold->values);
-	pg_values_start_array(&problems);
-	for (size_t row = 0; row < pg_rows_count(rows); row++) {
-		struct error err = {0};
-		const char *problem = parse_again(fold, rows, row, &err);
-
-		pg_values_item_int64(&fold->values, pg_rows_int64(rows, row, 0));
-		pg_values_item_text(&problems, problem, problem != NULL ? strlen(problem) : 0);
-	}
-	pg_values_end_array(&fold->values);
-	pg_values_end_array(&problems);
-	pg_values_add_text(&fold->values, text_string(&problems.bytes));
+	for (size_t row = 0; row < pg_rows_count(rows); row++)
+		parse_again(fold, rows, row, &readings[row]);
+	add_readings(&fold->values, rows, readings);
 	event_list_values(&fold->events, &fold->values, INT64_MIN, INT64_MAX, 0);
-	pg_values_release(&problems);
 	pg_session_ask(fold->database, &replace_statement, &fold->values, on_replaced, fold);
 }
 

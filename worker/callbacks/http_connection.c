@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "shared/clock.h"
 #include "shared/memory.h"
 #include "worker/callbacks/http_reply.h"
 
@@ -100,6 +101,8 @@ static void next_request(struct http_exchange *connection)
 		connection->input = memory_grow(connection->input, INPUT_BYTES_KEPT, 1);
 		connection->input_capacity = INPUT_BYTES_KEPT;
 	}
+	connection->has_been_served = true;
+	connection->idle_since_ms = clock_now_ms();
 	enter(connection, HTTP_IDLE);
 	set_deadline(connection, server->settings.idle_ms);
 	if (connection->reading_is_off)
@@ -396,6 +399,7 @@ void http_connection_open(struct http_server *server, int descriptor, const stru
 
 	connection->server = server;
 	connection->descriptor = descriptor;
+	connection->idle_since_ms = clock_now_ms();
 	note_peer(connection, peer);
 	text_init(&connection->output, SIZE_MAX / 2);
 	connection->reading = event_new(server->base, descriptor, EV_READ | EV_PERSIST, on_readable, connection);

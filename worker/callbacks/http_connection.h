@@ -23,10 +23,12 @@ struct http_exchange {
 	struct http_exchange *prev, *next; /* of the server's idle or busy ones */
 	int descriptor;
 	enum http_state state;
-	bool advancing;      /* the loop in http_connection.c is at work on it */
-	bool is_doomed;      /* to be freed when that loop ends */
-	bool reading_is_off; /* nothing is read while a request is in hand */
-	bool closes;         /* after the answer that is being written */
+	bool advancing;       /* the loop in http_connection.c is at work on it */
+	bool is_doomed;       /* to be freed when that loop ends */
+	bool reading_is_off;  /* nothing is read while a request is in hand */
+	bool has_been_served; /* at least once */
+	int64_t idle_since_ms;
+	bool closes; /* after the answer that is being written */
 	char *input;
 	size_t input_length, input_capacity;
 	size_t head_length; /* 0: the head is not whole */
@@ -61,6 +63,7 @@ struct http_server {
 	struct http_exchange *idle, *busy; /* the longest idle first */
 	size_t connection_count, busy_count;
 	size_t in_hand_bytes;
+	struct event *look; /* again whether one of the idle ones may be let go */
 	bool drains;
 };
 

@@ -1,39 +1,67 @@
 #include "worker/callbacks/http_server.h"
 
+#include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "shared/clock.h"
 #include "shared/listener.h"
 #include "shared/memory.h"
 #include "worker/callbacks/http_connection.h"
 
-#define BACKLOG 511
+#define BACKLOG   511
+#define SILENT_MS 1000
+
+static const struct timeval look_again = {.tv_usec = 250 * 1000};
 
 static bool is_full(const struct http_server *server)
 {
 	return server->connection_count >= server->settings.connections_max;
 }
 
-/* While there is neither a place nor an idle connection to give up, newcomers wait in the kernel's backlog. */
+/* The longest idle connection that may make room: between two requests, or silent for a while since it was opened. One that has
+ * just been opened is about to ask something. */
+static struct http_exchange *find_dispensable(const struct http_server *server)
+{
+	int64_t silent_since_ms = clock_now_ms() - SILENT_MS;
+	struct http_exchange *connection;
+
+	DL_FOREACH(server->idle, connection)
+		if (connection->has_been_served || connection->idle_since_ms <= silent_since_ms)
+			return connection;
+	return NULL;
+}
+
+/* While there is neither a place nor a connection to give up, newcomers wait in the kernel's backlog. */
 void http_server_balance(struct http_server *server)
 {
 	if (server->listener == NULL)
 		return;
-	if (server->drains || (is_full(server) && server->idle == NULL))
-		listener_rest(server->listener);
-	else
+	if (!server->drains && (!is_full(server) || find_dispensable(server) != NULL)) {
 		listener_go_on(server->listener);
+		return;
+	}
+	listener_rest(server->listener);
+	if (!server->drains && !evtimer_pending(server->look, NULL))
+		evtimer_add(server->look, &look_again);
+}
+
+static void on_look(evutil_socket_t descriptor, short what, void *context)
+{
+	(void)descriptor, (void)what;
+	http_server_balance(context);
 }
 
 static void on_accepted(void *context, int descriptor, const struct sockaddr *peer)
 {
 	struct http_server *server = context;
+	struct http_exchange *dispensable = is_full(server) ? find_dispensable(server) : NULL;
 
-	if (is_full(server) && server->idle != NULL)
-		http_connection_close(server->idle);
+	if (dispensable != NULL)
+		http_connection_close(dispensable);
 	if (is_full(server))
 		close(descriptor);
 	else
@@ -51,6 +79,7 @@ struct http_server *http_server_open(struct event_base *base, const struct http_
 	server->settings = *settings;
 	server->refused = refused;
 	server->context = context;
+	server->look = evtimer_new(base, on_look, server);
 	server->listener = listener_open(base, settings->address, BACKLOG, on_accepted, server, err);
 	if (server->listener == NULL)
 		http_server_close(&server);
@@ -64,6 +93,7 @@ void http_server_close(struct http_server **where)
 	if (server == NULL)
 		return;
 	listener_close(&server->listener);
+	event_free(server->look);
 	while (server->idle != NULL)
 		http_connection_close(server->idle);
 	while (server->busy != NULL)

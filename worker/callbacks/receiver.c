@@ -143,7 +143,7 @@ static void open_database(struct receiver *receiver)
 	receiver->keeping = pg_session_open(receiver->base, &session, on_database, receiver);
 	session.statement_timeout_ms = FOLD_TIMEOUT_MS;
 	receiver->folding = pg_session_open(receiver->base, &session, on_folding_database, receiver);
-	receiver->accounts = accounts_open(receiver->base, receiver->folding, receiver->metrics);
+	receiver->accounts = accounts_open(receiver->base, receiver->folding, receiver->metrics, receiver->health);
 	receiver->inbox = inbox_open(receiver->base, receiver->keeping, &inbox, receiver->metrics, on_kept, receiver);
 	receiver->fold = fold_open(receiver->base, receiver->folding, receiver->accounts, receiver->public_url,
 				   (size_t)settings->fold_batch, receiver->metrics);
