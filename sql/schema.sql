@@ -76,7 +76,7 @@ CREATE FUNCTION delivery.callbacks_to_parse(p_limit integer) RETURNS TABLE(callb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, encode(i.body, 'base64'),
+  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, translate(encode(i.body, 'base64'), E'\n', ''),
          (extract(epoch from i.received_at) * 1000)::bigint
   from (select t.callback_inbox_id from delivery.callback_todo t where t.needs_parsing order by t.callback_inbox_id limit p_limit) t
   join delivery.callback_inbox i on i.callback_inbox_id = t.callback_inbox_id
@@ -1494,22 +1494,25 @@ CREATE FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp 
   select count(*) from waiting
 $$;
 COMMENT ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Reads and folds old callbacks again, for example after a fault in a parser was mended: select delivery.refold(''2026-11-01'', now()).';
-CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
+  asked bigint[];
   waiting bigint[];
   bereft bigint[];
 begin
   -- Another receiver may have been quicker.
-  select array_agg(t.callback_inbox_id) into waiting
+  select array_agg(t.callback_inbox_id) into asked
   from (select t.callback_inbox_id from delivery.callback_todo t where t.callback_inbox_id = any (p_inbox_ids) and t.needs_parsing
         order by t.callback_inbox_id for update) t;
-  if waiting is null then
+  if asked is null then
     return 0;
   end if;
+  select coalesce(array_agg(x.callback_inbox_id), '{}') into waiting
+  from unnest(p_inbox_ids, p_readable) as x (callback_inbox_id, is_readable) where x.is_readable and x.callback_inbox_id = any (asked);
   update delivery.callback_inbox i set problem = x.problem
   from unnest(p_inbox_ids, p_problems) as x (callback_inbox_id, problem)
   where i.callback_inbox_id = x.callback_inbox_id and i.callback_inbox_id = any (waiting) and i.problem is distinct from x.problem;
@@ -1535,11 +1538,11 @@ begin
     perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
     perform delivery.settle_by_events(bereft, '{}');
   end if;
-  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (waiting);
-  return cardinality(waiting);
+  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
+  return cardinality(asked);
 end
 $$;
-COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
+COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
 CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4086,8 +4089,8 @@ REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p
 GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) TO postrider_ops;
-REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.resign(p_task text, p_holder text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.resign(p_task text, p_holder text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) FROM PUBLIC;
