@@ -407,6 +407,10 @@ struct worker *worker_open(struct event_base *base, struct error *err)
 	worker->tick = event_new(base, -1, EV_PERSIST, on_tick, worker);
 	event_add(worker->tick, &tick);
 	log_event(LOG_INFO, "started", worker->name, LOG_INT("port", health_port(worker->health)));
+	if (worker->links == NULL)
+		log_event(
+			LOG_INFO, "links_off",
+			"POSTRIDER_LINK_URL is not set: nothing is tracked, and marketing email has no List-Unsubscribe.");
 	return worker;
 }
 

@@ -334,7 +334,7 @@ static void on_read_told(void *context, struct http_exchange *exchange, const st
 
 void member_inbox_route(struct member_inbox *inbox, struct http_server *server)
 {
-	http_server_route(server, HTTP_GET | HTTP_HEAD, "/inbox/feed", on_feed_wanted, inbox);
+	http_server_route(server, HTTP_GET, "/inbox/feed", on_feed_wanted, inbox);
 	http_server_route(server, HTTP_POST, "/inbox/read", on_read_told, inbox);
 }
 
