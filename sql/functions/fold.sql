@@ -110,22 +110,29 @@ declare
 begin
   with told as (
     select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
-           nullif(concat_ws(' ', e.code, coalesce(e.answer, e.words)), '') as detail, a.name as account
+           concat_ws(' ', e.code, coalesce(e.answer, e.words)) as detail, a.name as account,
+           not exists (select from delivery.delivery_event ev
+             where ev.delivery_id = x.delivery_id and ev.kind = x.kind and ev.event_key = x.event_key) as is_new
     from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
     join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
     join delivery.provider_account a on a.provider_account_id = i.provider_account_id
     where x.delivery_id = any (p_locked) and x.kind not in ('queued', 'sent', 'other')
-    order by x.delivery_id, x.kind, x.event_key, x.callback_inbox_id, x.position
+    order by x.delivery_id, x.kind, x.event_key, e.happened_at, e.is_machine, detail, coalesce(e.link, '')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
-    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, t.detail, t.is_machine, t.link, t.callback_inbox_id
+    insert into delivery.delivery_event as ev (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, nullif(t.detail, ''), t.is_machine, t.link, t.callback_inbox_id
     from told t
-    on conflict (delivery_id, kind, event_key) do nothing
-    returning delivery_id, kind, event_key
+    -- Told in two ways: the same one stays, whichever came first.
+    on conflict (delivery_id, kind, event_key) do update
+      set happened_at = excluded.happened_at, source = excluded.source, detail = excluded.detail, is_machine = excluded.is_machine,
+          link = excluded.link, callback_inbox_id = excluded.callback_inbox_id
+      where ev.callback_inbox_id is not null
+        and (excluded.happened_at, excluded.is_machine, coalesce(excluded.detail, ''), coalesce(excluded.link, ''))
+          < (ev.happened_at, ev.is_machine, coalesce(ev.detail, ''), coalesce(ev.link, ''))
   )
   select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
-  from noted n join told t using (delivery_id, kind, event_key);
+  from told t where t.is_new;
   perform delivery.settle_by_events(p_locked, (
     select coalesce(array_agg(distinct x.delivery_id), '{}') from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
     where x.kind not in ('failed', 'resubscribed', 'other')));
@@ -155,7 +162,7 @@ as $$
     left join lateral (
       select e.kind, e.detail from delivery.delivery_event e
       where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
-      order by delivery.event_weight(e.kind) desc, e.happened_at, e.detail
+      order by delivery.event_weight(e.kind) desc, e.happened_at, coalesce(e.detail, '')
       limit 1
     ) v on true
     where d.status <> 'held_out'
