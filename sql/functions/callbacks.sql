@@ -16,16 +16,19 @@ comment on function delivery.callback_accounts is 'The provider accounts, for th
 create or replace function delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[],
   p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[])
 returns void
-language sql
+language plpgsql
+set plan_cache_mode = force_generic_plan
 as $$
-  insert into delivery.callback_event (callback_inbox_id, position, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
+begin
+  insert into delivery.callback_event (callback_inbox_id, position, provider_account_id, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
     address, code, words, link, answer)
-  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), x.kind,
+  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), i.provider_account_id, x.kind,
          least(timestamptz 'epoch' + x.at_ms * interval '1 millisecond', i.received_at), x.is_machine, nullif(x.delivery_id, 0),
          x.message_id, x.event_key, x.address, x.code, x.words, x.link, x.answer
   from unnest(p_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
     with ordinality as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer, n)
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id;
+end
 $$;
 comment on function delivery.put_events is 'Writes down what callbacks say.';
 
@@ -125,6 +128,12 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+-- As delivery.fold_callbacks does it.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set join_collapse_limit = 1
 as $$
 declare
   asked bigint[];
@@ -163,7 +172,7 @@ begin
   select array_agg(distinct g.delivery_id) into bereft from gone g;
   if bereft is not null then
     perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
-    perform delivery.settle_by_events(bereft, '{}');
+    perform delivery.settle_by_events(bereft, array_fill(false, array[cardinality(bereft)]));
   end if;
   update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
   return cardinality(asked);

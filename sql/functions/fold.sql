@@ -12,6 +12,13 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+-- A batch finds its rows by their keys, in the order in which the joins are written; a month that has not been analyzed yet looks as if reading
+-- all of it were cheaper.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set join_collapse_limit = 1
 as $$
 declare
   inboxes bigint[];
@@ -20,7 +27,10 @@ declare
   e_kind text[];
   e_key text[];
   e_delivery bigint[];
+  wanted bigint[];
   locked bigint[];
+  busy bigint[] := '{}';
+  waiting bigint[] := '{}';
 begin
   perform delivery.wake_orphans();
   select array_agg(t.callback_inbox_id) into inboxes
@@ -40,9 +50,15 @@ begin
   select array_agg(m.callback_inbox_id), array_agg(m.position), array_agg(m.kind), array_agg(m.event_key), array_agg(m.matched_id)
   into e_inbox, e_position, e_kind, e_key, e_delivery
   from delivery.match_events(inboxes) m;
+  select array_agg(distinct x.delivery_id) into wanted from unnest(e_delivery) as x (delivery_id) where x.delivery_id is not null;
   select array_agg(d.delivery_id) into locked
-  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (e_delivery)
+  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (wanted)
         order by d.delivery_id for update skip locked) d;
+  if cardinality(locked) is distinct from cardinality(wanted) then
+    select array_agg(x) into busy from (select unnest(wanted) as x except select unnest(locked)) x;
+    select array_agg(distinct x.callback_inbox_id) into waiting
+    from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id) where x.delivery_id = any (busy);
+  end if;
   delete from delivery.callback_orphan o
   using unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
   where o.callback_inbox_id = x.callback_inbox_id and o.position = x.position and x.delivery_id is not null;
@@ -54,12 +70,9 @@ begin
   where x.delivery_id is null and e.provider_message_id is not null and e.kind <> 'other'
   on conflict do nothing;
   if locked is not null then
-    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, locked);
+    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, busy);
   end if;
-  delete from delivery.callback_todo t
-  where t.callback_inbox_id = any (inboxes)
-    and not exists (select from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id)
-      where x.callback_inbox_id = t.callback_inbox_id and x.delivery_id is not null and x.delivery_id <> all (coalesce(locked, '{}')));
+  delete from delivery.callback_todo t where t.callback_inbox_id = any (inboxes) and t.callback_inbox_id <> all (waiting);
   return cardinality(inboxes);
 end
 $$;
@@ -75,19 +88,19 @@ as $$
   select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
-  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
           union all
           select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
-    join delivery.delivery y on y.delivery_id = x.delivery_id
-    join delivery.run_step rs on rs.run_step_id = y.run_step_id
-    join delivery.lane l on l.lane_id = rs.lane_id
-    join delivery.provider_account b on b.provider_account_id = l.provider_account_id
-    where b.driver = a.driver and b.channel = a.channel
+    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    where (select b.driver = a.driver and b.channel = a.channel
+      from delivery.run_step rs
+      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.provider_account b on b.provider_account_id = l.provider_account_id
+      where rs.run_step_id = y.run_step_id)
     order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
     limit 1
   ) d on true
@@ -104,9 +117,9 @@ as $$
 $$;
 comment on function delivery.event_weight is 'Which event decides when a provider reports several: the one with the greatest weight.';
 
--- Arrays of the same length: events and their deliveries. p_locked: the deliveries that the caller holds; events of others are passed over.
+-- Arrays of the same length: events and their deliveries, which the caller holds but for p_busy; events of those are passed over.
 create or replace function delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[],
-  p_delivery_ids bigint[], p_locked bigint[])
+  p_delivery_ids bigint[], p_busy bigint[])
 returns void
 language plpgsql
 set plan_cache_mode = force_generic_plan
@@ -118,25 +131,42 @@ declare
 begin
   with told as (
     select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
-           nullif(concat_ws(' ', e.code, coalesce(e.answer, e.words)), '') as detail, a.name as account
+           concat_ws(' ', e.code, coalesce(e.answer, e.words)) as detail, e.code, a.name as account,
+           not exists (select from delivery.delivery_event ev
+             where ev.delivery_id = x.delivery_id and ev.kind = x.kind and ev.event_key = x.event_key) as is_new
     from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
-    where x.delivery_id = any (p_locked) and x.kind not in ('queued', 'sent', 'other')
-    order by x.delivery_id, x.kind, x.event_key, x.callback_inbox_id, x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    where x.delivery_id <> all (p_busy) and x.kind not in ('queued', 'sent', 'other')
+    order by x.delivery_id, x.kind, x.event_key, e.happened_at, e.is_machine, detail, coalesce(e.link, '')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
-    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, t.detail, t.is_machine, t.link, t.callback_inbox_id
+    insert into delivery.delivery_event as ev (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, nullif(t.detail, ''), t.is_machine, t.link, t.callback_inbox_id
     from told t
-    on conflict (delivery_id, kind, event_key) do nothing
-    returning delivery_id, kind, event_key
+    -- Told in two ways: the same one stays, whichever came first.
+    on conflict (delivery_id, kind, event_key) do update
+      set happened_at = excluded.happened_at, source = excluded.source, detail = excluded.detail, is_machine = excluded.is_machine,
+          link = excluded.link, callback_inbox_id = excluded.callback_inbox_id
+      where ev.callback_inbox_id is not null
+        and (excluded.happened_at, excluded.is_machine, coalesce(excluded.detail, ''), coalesce(excluded.link, ''))
+          < (ev.happened_at, ev.is_machine, coalesce(ev.detail, ''), coalesce(ev.link, ''))
   )
   select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
-  from noted n join told t using (delivery_id, kind, event_key);
-  perform delivery.settle_by_events(p_locked, (
-    select coalesce(array_agg(distinct x.delivery_id), '{}') from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
-    where x.kind not in ('failed', 'resubscribed', 'other')));
+  from told t
+  -- What most callbacks say has no consequences for anybody.
+  where t.is_new and (t.kind in ('bounced_hard', 'bounced_soft', 'complained', 'unsubscribed', 'resubscribed')
+    or (t.kind = 'failed' and t.code is not null)
+    or (t.kind = 'delivered' and exists (select from delivery.delivery d
+      join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      join marketing.suppression s on s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'
+      where d.delivery_id = t.delivery_id)));
+  perform delivery.settle_by_events(array_agg(y.delivery_id), array_agg(y.is_proven))
+  from (
+    select x.delivery_id, bool_or(x.kind not in ('failed', 'resubscribed', 'other')) as is_proven
+    from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
+    where x.delivery_id is not null and x.delivery_id <> all (p_busy)
+    group by x.delivery_id
+  ) y;
   -- Only what is new has consequences: a repeated complaint does not undo what a person has mended since.
   if n_inbox is not null then
     perform delivery.heed_events(n_inbox, n_position, n_delivery);
@@ -145,25 +175,26 @@ end
 $$;
 comment on function delivery.fold_events is 'Writes events down once each and lets them decide about their deliveries.';
 
--- The status of deliveries by all their events. The caller holds the deliveries. p_proven: those that the provider has had, as something just said
+-- The status of deliveries by all their events. The caller holds the deliveries. p_proven, for each: the provider has had it, as something just said
 -- shows, even if it says nothing more. A worker that still has the delivery keeps its token and lease: it has its result to record.
-create or replace function delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[])
+create or replace function delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[])
 returns void
-language sql
+language plpgsql
 set plan_cache_mode = force_generic_plan
 as $$
+begin
   with was as materialized (
     select d.delivery_id, d.run_step_id, d.status, d.reason, v.kind, v.detail,
            case when v.kind like 'bounced%' then 'bounced'
                 when v.kind is not null then v.kind
-                when d.delivery_id = any (p_proven) or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
+                when asked.is_proven or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
            end::delivery.delivery_status as becomes
-    from unnest(p_delivery_ids) as asked (delivery_id)
+    from unnest(p_delivery_ids, p_proven) as asked (delivery_id, is_proven)
     join delivery.delivery d on d.delivery_id = asked.delivery_id
     left join lateral (
       select e.kind, e.detail from delivery.delivery_event e
       where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
-      order by delivery.event_weight(e.kind) desc, e.happened_at, e.detail
+      order by delivery.event_weight(e.kind) desc, e.happened_at, coalesce(e.detail, '')
       limit 1
     ) v on true
     where d.status <> 'held_out'
@@ -196,16 +227,18 @@ as $$
   group by 1, 2, 3
   having sum(n.amount) <> 0
   order by 1, 2, 3
-  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
 $$;
 comment on function delivery.settle_by_events is 'Gives deliveries the status that their events say, and keeps the tally.';
 
 -- Orphans whose time has come are looked for again, later each time; what has not been found for a day is not ours.
 create or replace function delivery.wake_orphans()
 returns void
-language sql
+language plpgsql
 set plan_cache_mode = force_generic_plan
 as $$
+begin
   with due as (
     select o.callback_inbox_id, o.position from delivery.callback_orphan o
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
@@ -221,6 +254,7 @@ as $$
   insert into delivery.callback_todo (callback_inbox_id)
   select distinct l.callback_inbox_id from later l
   where exists (select from delivery.attempt a where a.provider_message_id = l.provider_message_id)
-  on conflict do nothing
+  on conflict do nothing;
+end
 $$;
 comment on function delivery.wake_orphans is 'Looks again for the deliveries of events that came too early.';

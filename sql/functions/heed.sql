@@ -13,23 +13,10 @@ returns void
 language plpgsql
 set plan_cache_mode = force_generic_plan
 as $$
-declare
-  has_answers boolean;
-  has_bounces boolean;
 begin
-  -- Most batches are deliveries, opens and clicks: nothing to do for anybody.
-  select bool_or(e.kind in ('complained', 'unsubscribed', 'resubscribed') or (e.code is not null and e.kind = 'failed')),
-         bool_or(e.kind in ('bounced_hard', 'bounced_soft', 'complained', 'delivered'))
-  into has_answers, has_bounces
-  from unnest(p_inbox_ids, p_positions) as x (callback_inbox_id, position)
-  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position;
-  if has_answers then
-    perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
-  if has_bounces then
-    perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-    perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
+  perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
 end
 $$;
 comment on function delivery.heed_events is 'Draws the consequences of new events for addresses and consent.';
@@ -61,8 +48,7 @@ as $$
     array_agg(format('%s, callback %s, delivery %s', coalesce(p.code, e.kind), e.callback_inbox_id, d.delivery_id)), array_agg(e.happened_at))
   from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
   join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   join delivery.delivery d on d.delivery_id = x.delivery_id
   left join delivery.provider_code p on p.driver = a.driver and p.code = e.code and p.meaning = 'unsubscribed'
   where e.kind in ('complained', 'unsubscribed', 'resubscribed') or p.code is not null
@@ -91,8 +77,7 @@ as $$
            left(coalesce(nullif(concat_ws(' ', e.code, e.words), ''), 'The provider said that it does not exist.'), 500) as words
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     left join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
       and (e.address is null or lower(cp.address) = lower(e.address))
@@ -124,8 +109,7 @@ as $$
     select distinct d.contact_id, d.contact_point_id, cp.channel, cp.address, 'callback of ' || a.name as source, a.soft_bounces_max
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
     where e.kind = 'bounced_soft'

@@ -29,6 +29,7 @@ comment on sequence delivery.callback_number is 'The last twelve digits of a cal
 create table delivery.callback_event (
   callback_inbox_id bigint not null,
   position integer not null,
+  provider_account_id integer not null,
   kind text not null,
   happened_at timestamptz not null,
   is_machine boolean not null default false,
@@ -48,6 +49,7 @@ comment on index delivery."Each event has its place in a callback" is 'The key o
 comment on table delivery.callback_event is 'What a callback says, event by event, as the receiver understood it. A month is one table, as in callback_inbox.';
 comment on column delivery.callback_event.callback_inbox_id is 'Which callback.';
 comment on column delivery.callback_event.position is 'Its first, second, ... event.';
+comment on column delivery.callback_event.provider_account_id is 'For which account it came.';
 comment on column delivery.callback_event.kind is
   'What happened: queued, sent, deferred, delivered, bounced_hard (the address will never work), bounced_soft, failed, opened, clicked, complained, unsubscribed, resubscribed, replied, other.';
 comment on column delivery.callback_event.happened_at is 'When it happened, as the provider says, at the latest when we heard of it.';
@@ -134,6 +136,9 @@ comment on index delivery.delivery_event_of_callback is 'Finds what a callback h
 
 create index attempt_of_message on delivery.attempt using hash (provider_message_id) where provider_message_id is not null;
 comment on index delivery.attempt_of_message is 'Finds the delivery that a provider speaks of by its own number.';
+
+create index suppression_of_soft_bounces on marketing.suppression (channel, address) where reason = 'soft bounces';
+comment on index marketing.suppression_of_soft_bounces is 'Finds what a delivery may take back.';
 
 insert into delivery.reason values
   ('bounced_hard', 'The provider reported that the address does not exist; it is not used again.'),
