@@ -109,10 +109,8 @@ bool links_is_own(const struct links *links, const char *url, size_t length)
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void encode(char group[4], const uint8_t *b, size_t left)
+static inline void encode(char group[4], uint32_t bits)
 {
-	uint32_t bits = (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0);
-
 	group[0] = letters[bits >> 18];
 	group[1] = letters[bits >> 12 & 63];
 	group[2] = letters[bits >> 6 & 63];
@@ -131,10 +129,10 @@ static void add_base64url(struct text *out, const struct text *bytes)
 			text_add_bytes(out, piece, used);
 			used = 0;
 		}
-		encode(piece + used, b, 3);
+		encode(piece + used, (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2]);
 	}
 	text_add_bytes(out, piece, used);
-	encode(piece, b, left);
+	encode(piece, (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0));
 	text_add_bytes(out, piece, left + 1);
 }
 

@@ -157,9 +157,12 @@ static bool is_raw(struct word name)
  * tag ends there; else its attributes have to be read. */
 static const char *skip_attributes(const char *at, const char *end)
 {
-	const char *stop = memchr(at, '>', (size_t)(end - at));
+	const char *stop;
 	struct tag ignored = {0};
 
+	if (at < end && *at == '>')
+		return at + 1;
+	stop = memchr(at, '>', (size_t)(end - at));
 	if (stop == NULL)
 		return NULL;
 	if (memchr(at, '"', (size_t)(stop - at)) == NULL && memchr(at, '\'', (size_t)(stop - at)) == NULL)
