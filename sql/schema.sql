@@ -583,6 +583,11 @@ CREATE FUNCTION delivery.fold_callbacks(p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
     AS $$
 declare
   inboxes bigint[];
@@ -591,7 +596,10 @@ declare
   e_kind text[];
   e_key text[];
   e_delivery bigint[];
+  wanted bigint[];
   locked bigint[];
+  busy bigint[] := '{}';
+  waiting bigint[] := '{}';
 begin
   perform delivery.wake_orphans();
   select array_agg(t.callback_inbox_id) into inboxes
@@ -611,9 +619,15 @@ begin
   select array_agg(m.callback_inbox_id), array_agg(m.position), array_agg(m.kind), array_agg(m.event_key), array_agg(m.matched_id)
   into e_inbox, e_position, e_kind, e_key, e_delivery
   from delivery.match_events(inboxes) m;
+  select array_agg(distinct x.delivery_id) into wanted from unnest(e_delivery) as x (delivery_id) where x.delivery_id is not null;
   select array_agg(d.delivery_id) into locked
-  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (e_delivery)
+  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (wanted)
         order by d.delivery_id for update skip locked) d;
+  if cardinality(locked) is distinct from cardinality(wanted) then
+    select array_agg(x) into busy from (select unnest(wanted) as x except select unnest(locked)) x;
+    select array_agg(distinct x.callback_inbox_id) into waiting
+    from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id) where x.delivery_id = any (busy);
+  end if;
   delete from delivery.callback_orphan o
   using unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
   where o.callback_inbox_id = x.callback_inbox_id and o.position = x.position and x.delivery_id is not null;
@@ -625,17 +639,14 @@ begin
   where x.delivery_id is null and e.provider_message_id is not null and e.kind <> 'other'
   on conflict do nothing;
   if locked is not null then
-    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, locked);
+    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, busy);
   end if;
-  delete from delivery.callback_todo t
-  where t.callback_inbox_id = any (inboxes)
-    and not exists (select from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id)
-      where x.callback_inbox_id = t.callback_inbox_id and x.delivery_id is not null and x.delivery_id <> all (coalesce(locked, '{}')));
+  delete from delivery.callback_todo t where t.callback_inbox_id = any (inboxes) and t.callback_inbox_id <> all (waiting);
   return cardinality(inboxes);
 end
 $$;
 COMMENT ON FUNCTION delivery.fold_callbacks(p_limit integer) IS 'Applies what providers have said to the deliveries, many callbacks at a time.';
-CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) RETURNS void
+CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -646,32 +657,49 @@ declare
 begin
   with told as (
     select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
-           nullif(concat_ws(' ', e.code, coalesce(e.answer, e.words)), '') as detail, a.name as account
+           concat_ws(' ', e.code, coalesce(e.answer, e.words)) as detail, e.code, a.name as account,
+           not exists (select from delivery.delivery_event ev
+             where ev.delivery_id = x.delivery_id and ev.kind = x.kind and ev.event_key = x.event_key) as is_new
     from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
-    where x.delivery_id = any (p_locked) and x.kind not in ('queued', 'sent', 'other')
-    order by x.delivery_id, x.kind, x.event_key, x.callback_inbox_id, x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    where x.delivery_id <> all (p_busy) and x.kind not in ('queued', 'sent', 'other')
+    order by x.delivery_id, x.kind, x.event_key, e.happened_at, e.is_machine, detail, coalesce(e.link, '')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
-    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, t.detail, t.is_machine, t.link, t.callback_inbox_id
+    insert into delivery.delivery_event as ev (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, nullif(t.detail, ''), t.is_machine, t.link, t.callback_inbox_id
     from told t
-    on conflict (delivery_id, kind, event_key) do nothing
-    returning delivery_id, kind, event_key
+    -- Told in two ways: the same one stays, whichever came first.
+    on conflict (delivery_id, kind, event_key) do update
+      set happened_at = excluded.happened_at, source = excluded.source, detail = excluded.detail, is_machine = excluded.is_machine,
+          link = excluded.link, callback_inbox_id = excluded.callback_inbox_id
+      where ev.callback_inbox_id is not null
+        and (excluded.happened_at, excluded.is_machine, coalesce(excluded.detail, ''), coalesce(excluded.link, ''))
+          < (ev.happened_at, ev.is_machine, coalesce(ev.detail, ''), coalesce(ev.link, ''))
   )
   select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
-  from noted n join told t using (delivery_id, kind, event_key);
-  perform delivery.settle_by_events(p_locked, (
-    select coalesce(array_agg(distinct x.delivery_id), '{}') from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
-    where x.kind not in ('failed', 'resubscribed', 'other')));
+  from told t
+  -- What most callbacks say has no consequences for anybody.
+  where t.is_new and (t.kind in ('bounced_hard', 'bounced_soft', 'complained', 'unsubscribed', 'resubscribed')
+    or (t.kind = 'failed' and t.code is not null)
+    or (t.kind = 'delivered' and exists (select from delivery.delivery d
+      join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      join marketing.suppression s on s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'
+      where d.delivery_id = t.delivery_id)));
+  perform delivery.settle_by_events(array_agg(y.delivery_id), array_agg(y.is_proven))
+  from (
+    select x.delivery_id, bool_or(x.kind not in ('failed', 'resubscribed', 'other')) as is_proven
+    from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
+    where x.delivery_id is not null and x.delivery_id <> all (p_busy)
+    group by x.delivery_id
+  ) y;
   -- Only what is new has consequences: a repeated complaint does not undo what a person has mended since.
   if n_inbox is not null then
     perform delivery.heed_events(n_inbox, n_position, n_delivery);
   end if;
 end
 $$;
-COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
+COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
 CREATE FUNCTION delivery.follow_wishes() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -750,8 +778,7 @@ CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[
     array_agg(format('%s, callback %s, delivery %s', coalesce(p.code, e.kind), e.callback_inbox_id, d.delivery_id)), array_agg(e.happened_at))
   from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
   join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   join delivery.delivery d on d.delivery_id = x.delivery_id
   left join delivery.provider_code p on p.driver = a.driver and p.code = e.code and p.meaning = 'unsubscribed'
   where e.kind in ('complained', 'unsubscribed', 'resubscribed') or p.code is not null
@@ -767,8 +794,7 @@ CREATE FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[
            left(coalesce(nullif(concat_ws(' ', e.code, e.words), ''), 'The provider said that it does not exist.'), 500) as words
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     left join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
       and (e.address is null or lower(cp.address) = lower(e.address))
@@ -808,23 +834,10 @@ CREATE FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-declare
-  has_answers boolean;
-  has_bounces boolean;
 begin
-  -- Most batches are deliveries, opens and clicks: nothing to do for anybody.
-  select bool_or(e.kind in ('complained', 'unsubscribed', 'resubscribed') or (e.code is not null and e.kind = 'failed')),
-         bool_or(e.kind in ('bounced_hard', 'bounced_soft', 'complained', 'delivered'))
-  into has_answers, has_bounces
-  from unnest(p_inbox_ids, p_positions) as x (callback_inbox_id, position)
-  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position;
-  if has_answers then
-    perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
-  if has_bounces then
-    perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-    perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
+  perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
 end
 $$;
 COMMENT ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Draws the consequences of new events for addresses and consent.';
@@ -836,8 +849,7 @@ CREATE FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions int
     select distinct d.contact_id, d.contact_point_id, cp.channel, cp.address, 'callback of ' || a.name as source, a.soft_bounces_max
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
     where e.kind = 'bounced_soft'
@@ -1116,19 +1128,19 @@ CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callba
   select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
-  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
           union all
           select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
-    join delivery.delivery y on y.delivery_id = x.delivery_id
-    join delivery.run_step rs on rs.run_step_id = y.run_step_id
-    join delivery.lane l on l.lane_id = rs.lane_id
-    join delivery.provider_account b on b.provider_account_id = l.provider_account_id
-    where b.driver = a.driver and b.channel = a.channel
+    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    where (select b.driver = a.driver and b.channel = a.channel
+      from delivery.run_step rs
+      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.provider_account b on b.provider_account_id = l.provider_account_id
+      where rs.run_step_id = y.run_step_id)
     order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
     limit 1
   ) d on true
@@ -1365,16 +1377,19 @@ end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
 CREATE FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  insert into delivery.callback_event (callback_inbox_id, position, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
+begin
+  insert into delivery.callback_event (callback_inbox_id, position, provider_account_id, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
     address, code, words, link, answer)
-  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), x.kind,
+  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), i.provider_account_id, x.kind,
          least(timestamptz 'epoch' + x.at_ms * interval '1 millisecond', i.received_at), x.is_machine, nullif(x.delivery_id, 0),
          x.message_id, x.event_key, x.address, x.code, x.words, x.link, x.answer
   from unnest(p_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
     with ordinality as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer, n)
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id;
+end
 $$;
 COMMENT ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Writes down what callbacks say.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
@@ -1498,6 +1513,11 @@ CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
     AS $$
 declare
   asked bigint[];
@@ -1536,7 +1556,7 @@ begin
   select array_agg(distinct g.delivery_id) into bereft from gone g;
   if bereft is not null then
     perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
-    perform delivery.settle_by_events(bereft, '{}');
+    perform delivery.settle_by_events(bereft, array_fill(false, array[cardinality(bereft)]));
   end if;
   update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
   return cardinality(asked);
@@ -1592,22 +1612,23 @@ CREATE FUNCTION delivery.set_aside_callback(p_problem text) RETURNS bigint
   returning i.callback_inbox_id
 $$;
 COMMENT ON FUNCTION delivery.set_aside_callback(p_problem text) IS 'Takes a callback that cannot be folded out of the way.';
-CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) RETURNS void
+    LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+begin
   with was as materialized (
     select d.delivery_id, d.run_step_id, d.status, d.reason, v.kind, v.detail,
            case when v.kind like 'bounced%' then 'bounced'
                 when v.kind is not null then v.kind
-                when d.delivery_id = any (p_proven) or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
+                when asked.is_proven or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
            end::delivery.delivery_status as becomes
-    from unnest(p_delivery_ids) as asked (delivery_id)
+    from unnest(p_delivery_ids, p_proven) as asked (delivery_id, is_proven)
     join delivery.delivery d on d.delivery_id = asked.delivery_id
     left join lateral (
       select e.kind, e.detail from delivery.delivery_event e
       where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
-      order by delivery.event_weight(e.kind) desc, e.happened_at, e.detail
+      order by delivery.event_weight(e.kind) desc, e.happened_at, coalesce(e.detail, '')
       limit 1
     ) v on true
     where d.status <> 'held_out'
@@ -1640,9 +1661,10 @@ CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigi
   group by 1, 2, 3
   having sum(n.amount) <> 0
   order by 1, 2, 3
-  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
 $$;
-COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
+COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
 CREATE FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) RETURNS delivery.delivery_status
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2041,9 +2063,10 @@ end
 $$;
 COMMENT ON FUNCTION delivery.wake_events(p_provider_ids text[]) IS 'Sets events going that waited for the provider''s number of their message.';
 CREATE FUNCTION delivery.wake_orphans() RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+begin
   with due as (
     select o.callback_inbox_id, o.position from delivery.callback_orphan o
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
@@ -2059,9 +2082,24 @@ CREATE FUNCTION delivery.wake_orphans() RETURNS void
   insert into delivery.callback_todo (callback_inbox_id)
   select distinct l.callback_inbox_id from later l
   where exists (select from delivery.attempt a where a.provider_message_id = l.provider_message_id)
-  on conflict do nothing
+  on conflict do nothing;
+end
 $$;
 COMMENT ON FUNCTION delivery.wake_orphans() IS 'Looks again for the deliveries of events that came too early.';
+CREATE FUNCTION marketing.forget_inbox() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    delete from delivery.inbox_message m using old_rows o where m.contact_id = o.contact_id;
+  else
+    delete from delivery.inbox_message m where m.contact_id = new.contact_id;
+  end if;
+  return null;
+end
+$$;
+COMMENT ON FUNCTION marketing.forget_inbox() IS 'Empties the inbox of a contact who asked to be forgotten or is deleted.';
 CREATE FUNCTION marketing.guard_campaign() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2616,6 +2654,7 @@ COMMENT ON COLUMN delivery.attempt.recorded_at IS 'When it was written down.';
 CREATE TABLE delivery.callback_event (
     callback_inbox_id bigint NOT NULL,
     "position" integer NOT NULL,
+    provider_account_id integer NOT NULL,
     kind text NOT NULL,
     happened_at timestamp with time zone NOT NULL,
     is_machine boolean DEFAULT false NOT NULL,
@@ -2633,6 +2672,7 @@ PARTITION BY RANGE (callback_inbox_id);
 COMMENT ON TABLE delivery.callback_event IS 'What a callback says, event by event, as the receiver understood it. A month is one table, as in callback_inbox.';
 COMMENT ON COLUMN delivery.callback_event.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_event."position" IS 'Its first, second, ... event.';
+COMMENT ON COLUMN delivery.callback_event.provider_account_id IS 'For which account it came.';
 COMMENT ON COLUMN delivery.callback_event.kind IS 'What happened: queued, sent, deferred, delivered, bounced_hard (the address will never work), bounced_soft, failed, opened, clicked, complained, unsubscribed, resubscribed, replied, other.';
 COMMENT ON COLUMN delivery.callback_event.happened_at IS 'When it happened, as the provider says, at the latest when we heard of it.';
 COMMENT ON COLUMN delivery.callback_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
@@ -3938,10 +3978,14 @@ CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (co
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
 CREATE INDEX contact_point_of_address ON marketing.contact_point USING btree (channel, address);
 COMMENT ON INDEX marketing.contact_point_of_address IS 'Finds whose an address is.';
+CREATE INDEX suppression_of_soft_bounces ON marketing.suppression USING btree (channel, address) WHERE (reason = 'soft bounces'::text);
+COMMENT ON INDEX marketing.suppression_of_soft_bounces IS 'Finds what a delivery may take back.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
 CREATE TRIGGER forget_account_check BEFORE INSERT OR UPDATE OF driver, channel, settings ON delivery.provider_account FOR EACH ROW EXECUTE FUNCTION delivery.forget_account_check();
 COMMENT ON TRIGGER forget_account_check ON delivery.provider_account IS 'Changed settings are checked again.';
+CREATE TRIGGER forget_inbox_deleted AFTER DELETE ON marketing.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.forget_inbox();
+CREATE TRIGGER forget_inbox_erased AFTER UPDATE OF erased_at ON marketing.contact FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION marketing.forget_inbox();
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
@@ -4033,7 +4077,7 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_receiver;
-REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.forget_account_check() FROM PUBLIC;
@@ -4099,7 +4143,7 @@ REVOKE ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.set_aside_callback(p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.set_aside_callback(p_problem text) TO postrider_receiver;
-REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
@@ -4119,6 +4163,7 @@ REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs int
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.wake_events(p_provider_ids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.wake_orphans() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.forget_inbox() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;

@@ -133,3 +133,26 @@ begin
 end
 $$;
 comment on function delivery.inbox_read is 'Marks messages in a contact''s inbox as read.';
+
+-- Who asked to be forgotten, or is deleted, has no inbox any more.
+create or replace function marketing.forget_inbox()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'DELETE' then
+    delete from delivery.inbox_message m using old_rows o where m.contact_id = o.contact_id;
+  else
+    delete from delivery.inbox_message m where m.contact_id = new.contact_id;
+  end if;
+  return null;
+end
+$$;
+comment on function marketing.forget_inbox is 'Empties the inbox of a contact who asked to be forgotten or is deleted.';
+
+create or replace trigger forget_inbox_erased after update of erased_at on marketing.contact
+  for each row when (new.erased_at is not null and old.erased_at is null) execute function marketing.forget_inbox();
+create or replace trigger forget_inbox_deleted after delete on marketing.contact
+  referencing old table as old_rows for each statement execute function marketing.forget_inbox();
