@@ -23,8 +23,8 @@ static const struct pg_statement read_statement = {.name = "inbox_read", .sql = 
 /* A request that waits for the database. */
 struct asking {
 	struct member_inbox *inbox;
-	struct http_exchange *exchange;
-	char *known_tag; /* If-None-Match; NULL: none */
+	struct http_exchange *exchange; /* NULL: it has been answered */
+	char *known_tag;                /* If-None-Match; NULL: none */
 	struct asking *next, *prev;
 };
 
@@ -162,8 +162,13 @@ static void on_feed(void *context, const struct pg_rows *rows, const struct erro
 	size_t length = 0;
 	const char *feed = err == NULL ? pg_rows_text(rows, 0, 0, &length) : NULL;
 
+	if (asking->exchange == NULL) {
+		end_asking(asking);
+		return;
+	}
 	if (feed == NULL) {
-		answer_failed(asking, err);
+		answer_failed(asking,
+			      err != NULL ? err : &(struct error){.kind = ERROR_INVALID, .text = "There is no feed."});
 		end_asking(asking);
 		return;
 	}
@@ -269,6 +274,10 @@ static void on_read(void *context, const struct pg_rows *rows, const struct erro
 	struct asking *asking = context;
 	struct text body;
 
+	if (asking->exchange == NULL) {
+		end_asking(asking);
+		return;
+	}
 	if (err != NULL) {
 		answer_failed(asking, err);
 	} else {
@@ -330,6 +339,17 @@ static void on_read_told(void *context, struct http_exchange *exchange, const st
 		return;
 	}
 	pg_session_ask(inbox->database, &read_statement, &inbox->values, on_read, asking);
+}
+
+void member_inbox_database_away(struct member_inbox *inbox)
+{
+	struct asking *asking;
+
+	DL_FOREACH(inbox->askings, asking) {
+		if (asking->exchange != NULL)
+			answer_status(asking->exchange, 503);
+		asking->exchange = NULL;
+	}
 }
 
 void member_inbox_route(struct member_inbox *inbox, struct http_server *server)

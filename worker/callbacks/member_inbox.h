@@ -28,6 +28,8 @@ struct member_inbox_counts {
 struct member_inbox *member_inbox_open(struct pg_session *database, struct links *links) MUST_CHECK;
 /* After the session is closed: requests without an answer are dropped. */
 void member_inbox_close(struct member_inbox **inbox);
+/* Told when the session is lost: who waits is answered 503. */
+void member_inbox_database_away(struct member_inbox *inbox);
 void member_inbox_route(struct member_inbox *inbox, struct http_server *server);
 struct member_inbox_counts member_inbox_counts(const struct member_inbox *inbox);
 

@@ -28,7 +28,7 @@ static const struct pg_statement save_statement = {
 /* A request that waits for the database. */
 struct visit {
 	struct preferences *preferences;
-	struct http_exchange *exchange;
+	struct http_exchange *exchange; /* NULL: it has been answered */
 	struct link_claim claim;
 	enum preference_news news;
 	struct visit *next, *prev;
@@ -175,7 +175,9 @@ static void on_facts(void *context, const struct pg_rows *rows, const struct err
 	size_t length = 0;
 	const char *facts = err == NULL ? pg_rows_text(rows, 0, 0, &length) : NULL;
 
-	if (err != NULL)
+	if (visit->exchange == NULL)
+		log_event(LOG_DEBUG, "answered_before", "The page came too late.");
+	else if (err != NULL)
 		answer_failed(visit, err);
 	else if (facts == NULL)
 		answer_status(visit->exchange, 404); /* somebody who asked to be forgotten */
@@ -237,7 +239,9 @@ static void on_clicked(void *context, const struct pg_rows *rows, const struct e
 	static const char told[] = "You are unsubscribed.\n";
 	struct visit *visit = context;
 
-	if (err != NULL) {
+	if (visit->exchange == NULL) {
+		log_event(LOG_DEBUG, "answered_before", "The unsubscription came through in the end, or not.");
+	} else if (err != NULL) {
 		answer_failed(visit, err);
 	} else if (strcmp(pg_rows_text(rows, 0, 0, NULL), "unknown") == 0) {
 		answer_status(visit->exchange, 404);
@@ -268,7 +272,9 @@ static void on_saved(void *context, const struct pg_rows *rows, const struct err
 	struct visit *visit = context;
 	struct preferences *preferences = visit->preferences;
 
-	if (err != NULL) {
+	if (visit->exchange == NULL) {
+		log_event(LOG_DEBUG, "answered_before", "The choice came through in the end, or not.");
+	} else if (err != NULL) {
 		answer_failed(visit, err);
 	} else if (pg_rows_is_null(rows, 0, 0)) {
 		answer_status(visit->exchange, 404);
@@ -438,6 +444,17 @@ void preferences_route(struct preferences *preferences, struct http_server *serv
 	text_addf(&preferences->page_prefix, "%s/%c/", path, LINK_PREFERENCES);
 	http_server_route(server, methods, text_string(&preferences->click_prefix), on_click, preferences);
 	http_server_route(server, methods, text_string(&preferences->page_prefix), on_page, preferences);
+}
+
+void preferences_database_away(struct preferences *preferences)
+{
+	struct visit *visit;
+
+	DL_FOREACH(preferences->visits, visit) {
+		if (visit->exchange != NULL)
+			answer_status(visit->exchange, 503);
+		visit->exchange = NULL;
+	}
 }
 
 struct preferences_counts preferences_counts(const struct preferences *preferences)

@@ -31,6 +31,9 @@ void preferences_close(struct preferences **preferences);
 /* Adds /u/ and /p/ behind path ("" or "/links"). */
 void preferences_route(struct preferences *preferences, struct http_server *server, const char *path);
 
+/* Told when the session is lost: who waits is answered 503. What has been asked may still be done. */
+void preferences_database_away(struct preferences *preferences);
+
 struct preferences_counts preferences_counts(const struct preferences *preferences);
 
 #endif

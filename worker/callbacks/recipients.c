@@ -59,12 +59,24 @@ static void on_tick(evutil_socket_t number, short what, void *context)
 	report(context);
 }
 
-static struct pg_session *open_session(struct event_base *base, const char *url, const char *name)
+static void on_questions_changed(void *context, bool ready, const char *reason)
+{
+	struct recipients *recipients = context;
+
+	(void)reason;
+	if (ready)
+		return;
+	preferences_database_away(recipients->preferences);
+	member_inbox_database_away(recipients->inbox);
+}
+
+static struct pg_session *open_session(struct event_base *base, const char *url, const char *name,
+				       pg_session_changed *changed, void *context)
 {
 	const struct pg_session_settings settings = {
 		.url = url, .application_name = name, .statement_timeout_ms = STATEMENT_TIMEOUT_MS};
 
-	return pg_session_open(base, &settings, NULL, NULL);
+	return pg_session_open(base, &settings, changed, context);
 }
 
 /* The path of https://host/path: a proxy hands it over as it is. */
@@ -89,8 +101,9 @@ bool recipients_open(struct recipients **opened, struct event_base *base, struct
 		return true;
 	recipients = memory_new(sizeof(*recipients));
 	*recipients = (struct recipients){.links = links, .metrics = metrics};
-	recipients->writes = open_session(base, settings->database_url, "postrider-receiver tracking");
-	recipients->questions = open_session(base, settings->database_url, "postrider-receiver people");
+	recipients->writes = open_session(base, settings->database_url, "postrider-receiver tracking", NULL, NULL);
+	recipients->questions = open_session(base, settings->database_url, "postrider-receiver people",
+					     on_questions_changed, recipients);
 	recipients->tracking = tracking_open(base, recipients->writes, links);
 	recipients->preferences = preferences_open(recipients->questions, links, settings->keeps_address);
 	recipients->inbox = member_inbox_open(recipients->questions, links);
