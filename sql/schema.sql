@@ -76,7 +76,7 @@ CREATE FUNCTION delivery.callbacks_to_parse(p_limit integer) RETURNS TABLE(callb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, encode(i.body, 'base64'),
+  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, translate(encode(i.body, 'base64'), E'\n', ''),
          (extract(epoch from i.received_at) * 1000)::bigint
   from (select t.callback_inbox_id from delivery.callback_todo t where t.needs_parsing order by t.callback_inbox_id limit p_limit) t
   join delivery.callback_inbox i on i.callback_inbox_id = t.callback_inbox_id
@@ -583,6 +583,11 @@ CREATE FUNCTION delivery.fold_callbacks(p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
     AS $$
 declare
   inboxes bigint[];
@@ -591,7 +596,10 @@ declare
   e_kind text[];
   e_key text[];
   e_delivery bigint[];
+  wanted bigint[];
   locked bigint[];
+  busy bigint[] := '{}';
+  waiting bigint[] := '{}';
 begin
   perform delivery.wake_orphans();
   select array_agg(t.callback_inbox_id) into inboxes
@@ -603,9 +611,15 @@ begin
   select array_agg(m.callback_inbox_id), array_agg(m.position), array_agg(m.kind), array_agg(m.event_key), array_agg(m.matched_id)
   into e_inbox, e_position, e_kind, e_key, e_delivery
   from delivery.match_events(inboxes) m;
+  select array_agg(distinct x.delivery_id) into wanted from unnest(e_delivery) as x (delivery_id) where x.delivery_id is not null;
   select array_agg(d.delivery_id) into locked
-  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (e_delivery)
+  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (wanted)
         order by d.delivery_id for update skip locked) d;
+  if cardinality(locked) is distinct from cardinality(wanted) then
+    select array_agg(x) into busy from (select unnest(wanted) as x except select unnest(locked)) x;
+    select array_agg(distinct x.callback_inbox_id) into waiting
+    from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id) where x.delivery_id = any (busy);
+  end if;
   delete from delivery.callback_orphan o
   using unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
   where o.callback_inbox_id = x.callback_inbox_id and o.position = x.position and x.delivery_id is not null;
@@ -617,17 +631,14 @@ begin
   where x.delivery_id is null and e.provider_message_id is not null and e.kind <> 'other'
   on conflict do nothing;
   if locked is not null then
-    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, locked);
+    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, busy);
   end if;
-  delete from delivery.callback_todo t
-  where t.callback_inbox_id = any (inboxes)
-    and not exists (select from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id)
-      where x.callback_inbox_id = t.callback_inbox_id and x.delivery_id is not null and x.delivery_id <> all (coalesce(locked, '{}')));
+  delete from delivery.callback_todo t where t.callback_inbox_id = any (inboxes) and t.callback_inbox_id <> all (waiting);
   return cardinality(inboxes);
 end
 $$;
 COMMENT ON FUNCTION delivery.fold_callbacks(p_limit integer) IS 'Applies what providers have said to the deliveries, many callbacks at a time.';
-CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) RETURNS void
+CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -638,32 +649,49 @@ declare
 begin
   with told as (
     select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
-           nullif(concat_ws(' ', e.code, coalesce(e.answer, e.words)), '') as detail, a.name as account
+           concat_ws(' ', e.code, coalesce(e.answer, e.words)) as detail, e.code, a.name as account,
+           not exists (select from delivery.delivery_event ev
+             where ev.delivery_id = x.delivery_id and ev.kind = x.kind and ev.event_key = x.event_key) as is_new
     from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
-    where x.delivery_id = any (p_locked) and x.kind not in ('queued', 'sent', 'other')
-    order by x.delivery_id, x.kind, x.event_key, x.callback_inbox_id, x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    where x.delivery_id <> all (p_busy) and x.kind not in ('queued', 'sent', 'other')
+    order by x.delivery_id, x.kind, x.event_key, e.happened_at, e.is_machine, detail, coalesce(e.link, '')
   ), noted as (
-    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
-    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, t.detail, t.is_machine, t.link, t.callback_inbox_id
+    insert into delivery.delivery_event as ev (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, nullif(t.detail, ''), t.is_machine, t.link, t.callback_inbox_id
     from told t
-    on conflict (delivery_id, kind, event_key) do nothing
-    returning delivery_id, kind, event_key
+    -- Told in two ways: the same one stays, whichever came first.
+    on conflict (delivery_id, kind, event_key) do update
+      set happened_at = excluded.happened_at, source = excluded.source, detail = excluded.detail, is_machine = excluded.is_machine,
+          link = excluded.link, callback_inbox_id = excluded.callback_inbox_id
+      where ev.callback_inbox_id is not null
+        and (excluded.happened_at, excluded.is_machine, coalesce(excluded.detail, ''), coalesce(excluded.link, ''))
+          < (ev.happened_at, ev.is_machine, coalesce(ev.detail, ''), coalesce(ev.link, ''))
   )
   select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
-  from noted n join told t using (delivery_id, kind, event_key);
-  perform delivery.settle_by_events(p_locked, (
-    select coalesce(array_agg(distinct x.delivery_id), '{}') from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
-    where x.kind not in ('failed', 'resubscribed', 'other')));
+  from told t
+  -- What most callbacks say has no consequences for anybody.
+  where t.is_new and (t.kind in ('bounced_hard', 'bounced_soft', 'complained', 'unsubscribed', 'resubscribed')
+    or (t.kind = 'failed' and t.code is not null)
+    or (t.kind = 'delivered' and exists (select from delivery.delivery d
+      join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      join marketing.suppression s on s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'
+      where d.delivery_id = t.delivery_id)));
+  perform delivery.settle_by_events(array_agg(y.delivery_id), array_agg(y.is_proven))
+  from (
+    select x.delivery_id, bool_or(x.kind not in ('failed', 'resubscribed', 'other')) as is_proven
+    from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
+    where x.delivery_id is not null and x.delivery_id <> all (p_busy)
+    group by x.delivery_id
+  ) y;
   -- Only what is new has consequences: a repeated complaint does not undo what a person has mended since.
   if n_inbox is not null then
     perform delivery.heed_events(n_inbox, n_position, n_delivery);
   end if;
 end
 $$;
-COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
+COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
 CREATE FUNCTION delivery.follow_wishes() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -722,6 +750,18 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
+CREATE FUNCTION delivery.forget_account_check() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' or (new.driver, new.channel, new.settings) is distinct from (old.driver, old.channel, old.settings) then
+    new.problem := null;
+    new.checked_at := null;
+  end if;
+  return new;
+end
+$$;
+COMMENT ON FUNCTION delivery.forget_account_check() IS 'After a change of an account''s settings nobody has checked them yet.';
 CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
     LANGUAGE sql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -730,8 +770,7 @@ CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[
     array_agg(format('%s, callback %s, delivery %s', coalesce(p.code, e.kind), e.callback_inbox_id, d.delivery_id)), array_agg(e.happened_at))
   from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
   join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   join delivery.delivery d on d.delivery_id = x.delivery_id
   left join delivery.provider_code p on p.driver = a.driver and p.code = e.code and p.meaning = 'unsubscribed'
   where e.kind in ('complained', 'unsubscribed', 'resubscribed') or p.code is not null
@@ -747,8 +786,7 @@ CREATE FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[
            left(coalesce(nullif(concat_ws(' ', e.code, e.words), ''), 'The provider said that it does not exist.'), 500) as words
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     left join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
       and (e.address is null or lower(cp.address) = lower(e.address))
@@ -788,23 +826,10 @@ CREATE FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-declare
-  has_answers boolean;
-  has_bounces boolean;
 begin
-  -- Most batches are deliveries, opens and clicks: nothing to do for anybody.
-  select bool_or(e.kind in ('complained', 'unsubscribed', 'resubscribed') or (e.code is not null and e.kind = 'failed')),
-         bool_or(e.kind in ('bounced_hard', 'bounced_soft', 'complained', 'delivered'))
-  into has_answers, has_bounces
-  from unnest(p_inbox_ids, p_positions) as x (callback_inbox_id, position)
-  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position;
-  if has_answers then
-    perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
-  if has_bounces then
-    perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-    perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
-  end if;
+  perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
 end
 $$;
 COMMENT ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Draws the consequences of new events for addresses and consent.';
@@ -816,8 +841,7 @@ CREATE FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions int
     select distinct d.contact_id, d.contact_point_id, cp.channel, cp.address, 'callback of ' || a.name as source, a.soft_bounces_max
     from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
     join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
-    join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
-    join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
     join delivery.delivery d on d.delivery_id = x.delivery_id
     join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
     where e.kind = 'bounced_soft'
@@ -980,19 +1004,19 @@ CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callba
   select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
-  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
-  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
           union all
           select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
-    join delivery.delivery y on y.delivery_id = x.delivery_id
-    join delivery.run_step rs on rs.run_step_id = y.run_step_id
-    join delivery.lane l on l.lane_id = rs.lane_id
-    join delivery.provider_account b on b.provider_account_id = l.provider_account_id
-    where b.driver = a.driver and b.channel = a.channel
+    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    where (select b.driver = a.driver and b.channel = a.channel
+      from delivery.run_step rs
+      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.provider_account b on b.provider_account_id = l.provider_account_id
+      where rs.run_step_id = y.run_step_id)
     order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
     limit 1
   ) d on true
@@ -1004,6 +1028,22 @@ CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
+CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update delivery.provider_account a
+  set problem = p_problem, checked_at = now(),
+      breaker_reason = case when is_mended then null else a.breaker_reason end,
+      open_until = case when is_mended then null else a.open_until end,
+      opened_count = case when is_mended then 0 else a.opened_count end,
+      probe_delivery_id = case when is_mended then null else a.probe_delivery_id end,
+      probe_until = case when is_mended then null else a.probe_until end
+  from (select w.provider_account_id, p_problem is null and w.breaker_reason like 'The account cannot be used:%' as is_mended
+        from delivery.provider_account w where w.provider_account_id = p_provider_account_id for update) as before
+  where a.provider_account_id = before.provider_account_id and a.settings::text = p_settings
+$$;
+COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
 CREATE FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1150,16 +1190,19 @@ end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
 CREATE FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  insert into delivery.callback_event (callback_inbox_id, position, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
+begin
+  insert into delivery.callback_event (callback_inbox_id, position, provider_account_id, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
     address, code, words, link, answer)
-  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), x.kind,
+  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), i.provider_account_id, x.kind,
          least(timestamptz 'epoch' + x.at_ms * interval '1 millisecond', i.received_at), x.is_machine, nullif(x.delivery_id, 0),
          x.message_id, x.event_key, x.address, x.code, x.words, x.link, x.answer
   from unnest(p_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
     with ordinality as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer, n)
-  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id;
+end
 $$;
 COMMENT ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Writes down what callbacks say.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
@@ -1279,22 +1322,30 @@ CREATE FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp 
   select count(*) from waiting
 $$;
 COMMENT ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Reads and folds old callbacks again, for example after a fault in a parser was mended: select delivery.refold(''2026-11-01'', now()).';
-CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
     AS $$
 declare
+  asked bigint[];
   waiting bigint[];
   bereft bigint[];
 begin
   -- Another receiver may have been quicker.
-  select array_agg(t.callback_inbox_id) into waiting
+  select array_agg(t.callback_inbox_id) into asked
   from (select t.callback_inbox_id from delivery.callback_todo t where t.callback_inbox_id = any (p_inbox_ids) and t.needs_parsing
         order by t.callback_inbox_id for update) t;
-  if waiting is null then
+  if asked is null then
     return 0;
   end if;
+  select coalesce(array_agg(x.callback_inbox_id), '{}') into waiting
+  from unnest(p_inbox_ids, p_readable) as x (callback_inbox_id, is_readable) where x.is_readable and x.callback_inbox_id = any (asked);
   update delivery.callback_inbox i set problem = x.problem
   from unnest(p_inbox_ids, p_problems) as x (callback_inbox_id, problem)
   where i.callback_inbox_id = x.callback_inbox_id and i.callback_inbox_id = any (waiting) and i.problem is distinct from x.problem;
@@ -1318,13 +1369,13 @@ begin
   select array_agg(distinct g.delivery_id) into bereft from gone g;
   if bereft is not null then
     perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
-    perform delivery.settle_by_events(bereft, '{}');
+    perform delivery.settle_by_events(bereft, array_fill(false, array[cardinality(bereft)]));
   end if;
-  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (waiting);
-  return cardinality(waiting);
+  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
+  return cardinality(asked);
 end
 $$;
-COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
+COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
 CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1357,22 +1408,38 @@ CREATE FUNCTION delivery.runs_to_plan(p_limit integer) RETURNS TABLE(campaign_ru
   limit p_limit
 $$;
 COMMENT ON FUNCTION delivery.runs_to_plan(p_limit integer) IS 'Runs whose audience is still being made.';
-CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION delivery.set_aside_callback(p_problem text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with oldest as (
+    delete from delivery.callback_todo t
+    where t.callback_inbox_id = (select o.callback_inbox_id from delivery.callback_todo o where not o.needs_parsing
+      order by o.callback_inbox_id limit 1 for update skip locked)
+    returning t.callback_inbox_id
+  )
+  update delivery.callback_inbox i set problem = 'It could not be folded: ' || p_problem
+  from oldest where i.callback_inbox_id = oldest.callback_inbox_id
+  returning i.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.set_aside_callback(p_problem text) IS 'Takes a callback that cannot be folded out of the way.';
+CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) RETURNS void
+    LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+begin
   with was as materialized (
     select d.delivery_id, d.run_step_id, d.status, d.reason, v.kind, v.detail,
            case when v.kind like 'bounced%' then 'bounced'
                 when v.kind is not null then v.kind
-                when d.delivery_id = any (p_proven) or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
+                when asked.is_proven or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
            end::delivery.delivery_status as becomes
-    from unnest(p_delivery_ids) as asked (delivery_id)
+    from unnest(p_delivery_ids, p_proven) as asked (delivery_id, is_proven)
     join delivery.delivery d on d.delivery_id = asked.delivery_id
     left join lateral (
       select e.kind, e.detail from delivery.delivery_event e
       where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
-      order by delivery.event_weight(e.kind) desc, e.happened_at, e.detail
+      order by delivery.event_weight(e.kind) desc, e.happened_at, coalesce(e.detail, '')
       limit 1
     ) v on true
     where d.status <> 'held_out'
@@ -1405,9 +1472,10 @@ CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigi
   group by 1, 2, 3
   having sum(n.amount) <> 0
   order by 1, 2, 3
-  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
 $$;
-COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
+COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
 CREATE FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) RETURNS delivery.delivery_status
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1708,6 +1776,16 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select a.provider_account_id, a.driver, a.channel, a.settings::text
+  from delivery.provider_account a
+  where a.checked_at is null or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  order by a.provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.unchecked_accounts() IS 'The provider accounts whose settings are still to be checked.';
 CREATE FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1748,9 +1826,10 @@ end
 $$;
 COMMENT ON FUNCTION delivery.wake_events(p_provider_ids text[]) IS 'Sets events going that waited for the provider''s number of their message.';
 CREATE FUNCTION delivery.wake_orphans() RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+begin
   with due as (
     select o.callback_inbox_id, o.position from delivery.callback_orphan o
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
@@ -1766,7 +1845,8 @@ CREATE FUNCTION delivery.wake_orphans() RETURNS void
   insert into delivery.callback_todo (callback_inbox_id)
   select distinct l.callback_inbox_id from later l
   where exists (select from delivery.attempt a where a.provider_message_id = l.provider_message_id)
-  on conflict do nothing
+  on conflict do nothing;
+end
 $$;
 COMMENT ON FUNCTION delivery.wake_orphans() IS 'Looks again for the deliveries of events that came too early.';
 CREATE FUNCTION marketing.guard_campaign() RETURNS trigger
@@ -2171,6 +2251,7 @@ COMMENT ON COLUMN delivery.attempt.recorded_at IS 'When it was written down.';
 CREATE TABLE delivery.callback_event (
     callback_inbox_id bigint NOT NULL,
     "position" integer NOT NULL,
+    provider_account_id integer NOT NULL,
     kind text NOT NULL,
     happened_at timestamp with time zone NOT NULL,
     is_machine boolean DEFAULT false NOT NULL,
@@ -2188,6 +2269,7 @@ PARTITION BY RANGE (callback_inbox_id);
 COMMENT ON TABLE delivery.callback_event IS 'What a callback says, event by event, as the receiver understood it. A month is one table, as in callback_inbox.';
 COMMENT ON COLUMN delivery.callback_event.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_event."position" IS 'Its first, second, ... event.';
+COMMENT ON COLUMN delivery.callback_event.provider_account_id IS 'For which account it came.';
 COMMENT ON COLUMN delivery.callback_event.kind IS 'What happened: queued, sent, deferred, delivered, bounced_hard (the address will never work), bounced_soft, failed, opened, clicked, complained, unsubscribed, resubscribed, replied, other.';
 COMMENT ON COLUMN delivery.callback_event.happened_at IS 'When it happened, as the provider says, at the latest when we heard of it.';
 COMMENT ON COLUMN delivery.callback_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
@@ -2478,6 +2560,8 @@ CREATE TABLE delivery.provider_account (
     probe_until timestamp with time zone,
     paused_until timestamp with time zone,
     paused_reason text,
+    problem text,
+    checked_at timestamp with time zone,
     soft_bounces_max integer DEFAULT 5 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
     CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
@@ -2498,6 +2582,8 @@ COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one messag
 COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
 COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
 COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker looked at the settings. Empty: not since they were changed. Written by the programs.';
 COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
@@ -2941,6 +3027,23 @@ ALTER TABLE marketing.topic ALTER COLUMN topic_id ADD GENERATED BY DEFAULT AS ID
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.topic_topic_id_seq IS 'Gives out marketing.topic.topic_id.';
+CREATE VIEW report.callback_problem AS
+ SELECT i.callback_inbox_id,
+    a.name AS account,
+    a.driver,
+    i.received_at,
+    i.problem,
+    octet_length(i.body) AS body_bytes
+   FROM (delivery.callback_inbox i
+     LEFT JOIN delivery.provider_account a USING (provider_account_id))
+  WHERE (i.problem IS NOT NULL);
+COMMENT ON VIEW report.callback_problem IS 'Callbacks that providers have signed and that we did not understand or could not apply. They are kept; after an update, delivery.refold reads them again.';
+COMMENT ON COLUMN report.callback_problem.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN report.callback_problem.account IS 'For which account it came.';
+COMMENT ON COLUMN report.callback_problem.driver IS 'From which provider.';
+COMMENT ON COLUMN report.callback_problem.received_at IS 'When it came.';
+COMMENT ON COLUMN report.callback_problem.problem IS 'What is wrong with it.';
+COMMENT ON COLUMN report.callback_problem.body_bytes IS 'How long it is.';
 CREATE VIEW report.delivery AS
  SELECT d.delivery_id,
     c.name AS campaign,
@@ -3049,6 +3152,66 @@ COMMENT ON COLUMN report.not_started.campaign IS 'Its name.';
 COMMENT ON COLUMN report.not_started.status IS 'scheduled: waits for its time. draft: something stands in its way.';
 COMMENT ON COLUMN report.not_started.send_at IS 'When it may begin.';
 COMMENT ON COLUMN report.not_started.blocked_reason IS 'What stands in its way, and what to do.';
+CREATE VIEW report.run_engagement AS
+ SELECT r.campaign_run_id,
+    c.campaign_id,
+    c.name AS campaign,
+    rs.channel,
+    rs.run_step_id,
+    t.reached,
+    t.delivered,
+    t.bounced,
+    COALESCE(e.opened, (0)::bigint) AS opened,
+    COALESCE(e.opened_by_machines, (0)::bigint) AS opened_by_machines,
+    COALESCE(e.clicked, (0)::bigint) AS clicked,
+    COALESCE(e.clicked_by_machines, (0)::bigint) AS clicked_by_machines,
+    COALESCE(e.complained, (0)::bigint) AS complained,
+    COALESCE(e.unsubscribed, (0)::bigint) AS unsubscribed,
+    COALESCE(e.replied, (0)::bigint) AS replied,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.opened, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS open_percent,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.clicked, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS click_percent
+   FROM ((((delivery.campaign_run r
+     JOIN marketing.campaign c USING (campaign_id))
+     JOIN delivery.run_step rs USING (campaign_run_id))
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(y.amount) FILTER (WHERE (y.status = ANY (ARRAY['sent'::delivery.delivery_status, 'delivered'::delivery.delivery_status]))), (0)::numeric))::bigint AS reached,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'delivered'::delivery.delivery_status)), (0)::numeric))::bigint AS delivered,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'bounced'::delivery.delivery_status)), (0)::numeric))::bigint AS bounced
+           FROM delivery.tally y
+          WHERE (y.run_step_id = rs.run_step_id)) t)
+     LEFT JOIN LATERAL ( SELECT count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND (NOT v.is_machine))) AS opened,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND v.is_machine)) AS opened_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND (NOT v.is_machine))) AS clicked,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND v.is_machine)) AS clicked_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'complained'::text)) AS complained,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'unsubscribed'::text)) AS unsubscribed,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'replied'::text)) AS replied
+           FROM (delivery.delivery d
+             JOIN delivery.delivery_event v ON ((v.delivery_id = d.delivery_id)))
+          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= delivery.first_id_of(r.month)) AND (d.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.delivery_id >= delivery.first_id_of(r.month)) AND (v.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
+COMMENT ON VIEW report.run_engagement IS 'What people did with the messages of a run, by channel. Each message counts once in each column: select * from report.run_engagement where campaign = ''Autumn 2026''.';
+COMMENT ON COLUMN report.run_engagement.campaign_run_id IS 'Which run.';
+COMMENT ON COLUMN report.run_engagement.campaign_id IS 'Which campaign.';
+COMMENT ON COLUMN report.run_engagement.campaign IS 'Its name.';
+COMMENT ON COLUMN report.run_engagement.channel IS 'Which channel.';
+COMMENT ON COLUMN report.run_engagement.run_step_id IS 'Which step of the run.';
+COMMENT ON COLUMN report.run_engagement.reached IS 'Messages that the provider took and that did not come back: sent and delivered.';
+COMMENT ON COLUMN report.run_engagement.delivered IS 'Those that were reported as delivered; providers do not report on every channel.';
+COMMENT ON COLUMN report.run_engagement.bounced IS 'Reported as bounced.';
+COMMENT ON COLUMN report.run_engagement.opened IS 'Opened by a person, as far as one can tell.';
+COMMENT ON COLUMN report.run_engagement.opened_by_machines IS 'Opened by a mail scanner or proxy; says nothing of the person.';
+COMMENT ON COLUMN report.run_engagement.clicked IS 'With a click by a person.';
+COMMENT ON COLUMN report.run_engagement.clicked_by_machines IS 'With a click by a mail scanner.';
+COMMENT ON COLUMN report.run_engagement.complained IS 'Reported as spam.';
+COMMENT ON COLUMN report.run_engagement.unsubscribed IS 'After which the person unsubscribed.';
+COMMENT ON COLUMN report.run_engagement.replied IS 'Which the person answered.';
+COMMENT ON COLUMN report.run_engagement.open_percent IS 'Opened of reached.';
+COMMENT ON COLUMN report.run_engagement.click_percent IS 'Clicked of reached.';
 CREATE VIEW report.run_ledger AS
  SELECT r.campaign_run_id,
     c.campaign_id,
@@ -3354,8 +3517,12 @@ COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps t
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX suppression_of_soft_bounces ON marketing.suppression USING btree (channel, address) WHERE (reason = 'soft bounces'::text);
+COMMENT ON INDEX marketing.suppression_of_soft_bounces IS 'Finds what a delivery may take back.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
+CREATE TRIGGER forget_account_check BEFORE INSERT OR UPDATE OF driver, channel, settings ON delivery.provider_account FOR EACH ROW EXECUTE FUNCTION delivery.forget_account_check();
+COMMENT ON TRIGGER forget_account_check ON delivery.provider_account IS 'Changed settings are checked again.';
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_segment BEFORE INSERT OR UPDATE OF condition ON marketing.segment FOR EACH ROW EXECUTE FUNCTION marketing.guard_segment();
@@ -3444,9 +3611,10 @@ GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_receiver;
-REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_locked bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.forget_account_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) FROM PUBLIC;
@@ -3465,6 +3633,8 @@ REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
@@ -3487,15 +3657,17 @@ REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p
 GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) TO postrider_ops;
-REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.resign(p_task text, p_holder text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.resign(p_task text, p_holder text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.set_aside_callback(p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.set_aside_callback(p_problem text) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
@@ -3507,6 +3679,8 @@ REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month intege
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.unchecked_accounts() FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.unchecked_accounts() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.wake_events(p_provider_ids text[]) FROM PUBLIC;
@@ -3606,6 +3780,9 @@ GRANT USAGE ON SEQUENCE marketing.template_version_template_version_id_seq TO po
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_marketer;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_analyst;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_ops;
 GRANT SELECT ON TABLE report.delivery TO postrider_marketer;
 GRANT SELECT ON TABLE report.delivery TO postrider_analyst;
 GRANT SELECT ON TABLE report.delivery TO postrider_ops;
@@ -3620,6 +3797,9 @@ GRANT SELECT ON TABLE report.not_started TO postrider_scheduler;
 GRANT SELECT ON TABLE report.not_started TO postrider_marketer;
 GRANT SELECT ON TABLE report.not_started TO postrider_analyst;
 GRANT SELECT ON TABLE report.not_started TO postrider_ops;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_marketer;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_analyst;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_ops;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_scheduler;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_marketer;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_analyst;
