@@ -3516,6 +3516,23 @@ COMMENT ON COLUMN marketing.topic_translation.topic_id IS 'Which topic.';
 COMMENT ON COLUMN marketing.topic_translation.language IS 'Language code, for example lv.';
 COMMENT ON COLUMN marketing.topic_translation.name IS 'Its name in that language, for example "Nedēļas piedāvājumi".';
 COMMENT ON COLUMN marketing.topic_translation.description IS 'A sentence for contacts. Empty: none.';
+CREATE VIEW report.callback_problem AS
+ SELECT i.callback_inbox_id,
+    a.name AS account,
+    a.driver,
+    i.received_at,
+    i.problem,
+    octet_length(i.body) AS body_bytes
+   FROM (delivery.callback_inbox i
+     LEFT JOIN delivery.provider_account a USING (provider_account_id))
+  WHERE (i.problem IS NOT NULL);
+COMMENT ON VIEW report.callback_problem IS 'Callbacks that providers have signed and that we did not understand or could not apply. They are kept; after an update, delivery.refold reads them again.';
+COMMENT ON COLUMN report.callback_problem.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN report.callback_problem.account IS 'For which account it came.';
+COMMENT ON COLUMN report.callback_problem.driver IS 'From which provider.';
+COMMENT ON COLUMN report.callback_problem.received_at IS 'When it came.';
+COMMENT ON COLUMN report.callback_problem.problem IS 'What is wrong with it.';
+COMMENT ON COLUMN report.callback_problem.body_bytes IS 'How long it is.';
 CREATE VIEW report.delivery AS
  SELECT d.delivery_id,
     c.name AS campaign,
@@ -3652,6 +3669,66 @@ COMMENT ON COLUMN report.not_started.campaign IS 'Its name.';
 COMMENT ON COLUMN report.not_started.status IS 'scheduled: waits for its time. draft: something stands in its way.';
 COMMENT ON COLUMN report.not_started.send_at IS 'When it may begin.';
 COMMENT ON COLUMN report.not_started.blocked_reason IS 'What stands in its way, and what to do.';
+CREATE VIEW report.run_engagement AS
+ SELECT r.campaign_run_id,
+    c.campaign_id,
+    c.name AS campaign,
+    rs.channel,
+    rs.run_step_id,
+    t.reached,
+    t.delivered,
+    t.bounced,
+    COALESCE(e.opened, (0)::bigint) AS opened,
+    COALESCE(e.opened_by_machines, (0)::bigint) AS opened_by_machines,
+    COALESCE(e.clicked, (0)::bigint) AS clicked,
+    COALESCE(e.clicked_by_machines, (0)::bigint) AS clicked_by_machines,
+    COALESCE(e.complained, (0)::bigint) AS complained,
+    COALESCE(e.unsubscribed, (0)::bigint) AS unsubscribed,
+    COALESCE(e.replied, (0)::bigint) AS replied,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.opened, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS open_percent,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.clicked, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS click_percent
+   FROM ((((delivery.campaign_run r
+     JOIN marketing.campaign c USING (campaign_id))
+     JOIN delivery.run_step rs USING (campaign_run_id))
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(y.amount) FILTER (WHERE (y.status = ANY (ARRAY['sent'::delivery.delivery_status, 'delivered'::delivery.delivery_status]))), (0)::numeric))::bigint AS reached,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'delivered'::delivery.delivery_status)), (0)::numeric))::bigint AS delivered,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'bounced'::delivery.delivery_status)), (0)::numeric))::bigint AS bounced
+           FROM delivery.tally y
+          WHERE (y.run_step_id = rs.run_step_id)) t)
+     LEFT JOIN LATERAL ( SELECT count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND (NOT v.is_machine))) AS opened,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND v.is_machine)) AS opened_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND (NOT v.is_machine))) AS clicked,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND v.is_machine)) AS clicked_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'complained'::text)) AS complained,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'unsubscribed'::text)) AS unsubscribed,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'replied'::text)) AS replied
+           FROM (delivery.delivery d
+             JOIN delivery.delivery_event v ON ((v.delivery_id = d.delivery_id)))
+          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= delivery.first_id_of(r.month)) AND (d.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.delivery_id >= delivery.first_id_of(r.month)) AND (v.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
+COMMENT ON VIEW report.run_engagement IS 'What people did with the messages of a run, by channel. Each message counts once in each column: select * from report.run_engagement where campaign = ''Autumn 2026''.';
+COMMENT ON COLUMN report.run_engagement.campaign_run_id IS 'Which run.';
+COMMENT ON COLUMN report.run_engagement.campaign_id IS 'Which campaign.';
+COMMENT ON COLUMN report.run_engagement.campaign IS 'Its name.';
+COMMENT ON COLUMN report.run_engagement.channel IS 'Which channel.';
+COMMENT ON COLUMN report.run_engagement.run_step_id IS 'Which step of the run.';
+COMMENT ON COLUMN report.run_engagement.reached IS 'Messages that the provider took and that did not come back: sent and delivered.';
+COMMENT ON COLUMN report.run_engagement.delivered IS 'Those that were reported as delivered; providers do not report on every channel.';
+COMMENT ON COLUMN report.run_engagement.bounced IS 'Reported as bounced.';
+COMMENT ON COLUMN report.run_engagement.opened IS 'Opened by a person, as far as one can tell.';
+COMMENT ON COLUMN report.run_engagement.opened_by_machines IS 'Opened by a mail scanner or proxy; says nothing of the person.';
+COMMENT ON COLUMN report.run_engagement.clicked IS 'With a click by a person.';
+COMMENT ON COLUMN report.run_engagement.clicked_by_machines IS 'With a click by a mail scanner.';
+COMMENT ON COLUMN report.run_engagement.complained IS 'Reported as spam.';
+COMMENT ON COLUMN report.run_engagement.unsubscribed IS 'After which the person unsubscribed.';
+COMMENT ON COLUMN report.run_engagement.replied IS 'Which the person answered.';
+COMMENT ON COLUMN report.run_engagement.open_percent IS 'Opened of reached.';
+COMMENT ON COLUMN report.run_engagement.click_percent IS 'Clicked of reached.';
 CREATE VIEW report.run_ledger AS
  SELECT r.campaign_run_id,
     c.campaign_id,
@@ -4278,6 +4355,9 @@ GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic_translation TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic_translation TO postrider_ops;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_marketer;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_analyst;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_ops;
 GRANT SELECT ON TABLE report.delivery TO postrider_marketer;
 GRANT SELECT ON TABLE report.delivery TO postrider_analyst;
 GRANT SELECT ON TABLE report.delivery TO postrider_ops;
@@ -4295,6 +4375,9 @@ GRANT SELECT ON TABLE report.not_started TO postrider_scheduler;
 GRANT SELECT ON TABLE report.not_started TO postrider_marketer;
 GRANT SELECT ON TABLE report.not_started TO postrider_analyst;
 GRANT SELECT ON TABLE report.not_started TO postrider_ops;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_marketer;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_analyst;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_ops;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_scheduler;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_marketer;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_analyst;

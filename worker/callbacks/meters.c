@@ -46,7 +46,7 @@ static const struct metric meters[METER_COUNT] = {
 	[METER_FOLDED] =
 		METRIC_COUNTER("postrider_receiver_folded_total", NULL, NULL, "Callbacks folded into deliveries."),
 	[METER_READ_AGAIN] = METRIC_COUNTER("postrider_receiver_read_again_total", NULL, NULL,
-					    "Callbacks read again because of delivery.refold."),
+					    "Callbacks read again because somebody asked for it."),
 	[METER_IN_HAND] = METRIC_GAUGE("postrider_receiver_in_hand", NULL, NULL,
 				       "Callbacks that wait for their commit at the moment."),
 	[METER_ACCOUNTS] =
