@@ -1835,11 +1835,11 @@ begin
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
   ), given_up as (
     delete from delivery.callback_orphan o using due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since < now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since < now() - interval '1 day'
   ), later as (
-    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.since, interval '2 seconds')
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.waits_since, interval '2 seconds')
     from due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since >= now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since >= now() - interval '1 day'
     returning o.callback_inbox_id, o.position, o.provider_message_id
   )
   insert into delivery.callback_todo (callback_inbox_id)
@@ -2312,24 +2312,24 @@ CREATE TABLE delivery.callback_orphan (
     callback_inbox_id bigint NOT NULL,
     "position" integer NOT NULL,
     provider_message_id text NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
     next_at timestamp with time zone NOT NULL
 );
 COMMENT ON TABLE delivery.callback_orphan IS 'Events that came before the result of their sending was written down, and events of messages that are not ours. Given up after a day.';
 COMMENT ON COLUMN delivery.callback_orphan.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_orphan."position" IS 'Which of its events.';
 COMMENT ON COLUMN delivery.callback_orphan.provider_message_id IS 'The provider''s number of the message, by which its delivery will be found.';
-COMMENT ON COLUMN delivery.callback_orphan.since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_orphan.waits_since IS 'Since when it waits.';
 COMMENT ON COLUMN delivery.callback_orphan.next_at IS 'When it is looked for again at the latest.';
 CREATE TABLE delivery.callback_todo (
     callback_inbox_id bigint NOT NULL,
     needs_parsing boolean DEFAULT false NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL
+    waits_since timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE delivery.callback_todo IS 'Callbacks whose events have not been folded into the deliveries yet; nearly empty as a rule.';
 COMMENT ON COLUMN delivery.callback_todo.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_todo.needs_parsing IS 'On: a receiver is to read the callback again first; see delivery.refold.';
-COMMENT ON COLUMN delivery.callback_todo.since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_todo.waits_since IS 'Since when it waits.';
 CREATE TABLE delivery.campaign_run (
     campaign_run_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -3193,7 +3193,7 @@ CREATE VIEW report.run_engagement AS
             count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'replied'::text)) AS replied
            FROM (delivery.delivery d
              JOIN delivery.delivery_event v ON ((v.delivery_id = d.delivery_id)))
-          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= delivery.first_id_of(r.month)) AND (d.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.delivery_id >= delivery.first_id_of(r.month)) AND (v.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
+          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.delivery_id >= (r.month * '1000000000000'::bigint)) AND (v.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
 COMMENT ON VIEW report.run_engagement IS 'What people did with the messages of a run, by channel. Each message counts once in each column: select * from report.run_engagement where campaign = ''Autumn 2026''.';
 COMMENT ON COLUMN report.run_engagement.campaign_run_id IS 'Which run.';
 COMMENT ON COLUMN report.run_engagement.campaign_id IS 'Which campaign.';

@@ -236,11 +236,11 @@ begin
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
   ), given_up as (
     delete from delivery.callback_orphan o using due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since < now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since < now() - interval '1 day'
   ), later as (
-    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.since, interval '2 seconds')
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.waits_since, interval '2 seconds')
     from due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since >= now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since >= now() - interval '1 day'
     returning o.callback_inbox_id, o.position, o.provider_message_id
   )
   insert into delivery.callback_todo (callback_inbox_id)
