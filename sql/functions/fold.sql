@@ -77,11 +77,12 @@ returns table (callback_inbox_id bigint, "position" integer, kind text, event_ke
 language sql
 stable
 as $$
-  select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
+  select e.callback_inbox_id, e.position, e.kind, coalesce(case when p.keeps_event_keys then e.event_key end, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
   join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+  join delivery.provider p on p.driver = a.driver
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id

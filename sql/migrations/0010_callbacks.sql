@@ -115,6 +115,12 @@ comment on column delivery.provider_code.description is 'What the provider''s do
 insert into delivery.provider_code values
   ('twilio', '21610', 'unsubscribed', 'The recipient has replied STOP to this sender.');
 
+alter table delivery.provider add column keeps_event_keys boolean not null default true;
+comment on column delivery.provider.keeps_event_keys is
+  'On: an event has the same number when the provider tells it again. Off: it has another one, so it is recognised by its kind, time and link.';
+-- https://github.com/sendgrid/sendgrid-nodejs/issues/1435: sg_event_id changes when a callback is repeated.
+update delivery.provider set keeps_event_keys = false where driver = 'sendgrid';
+
 alter table delivery.provider_account add column soft_bounces_max integer not null default 5,
   add constraint "An address is left alone after 1 to 1,000 soft bounces" check (soft_bounces_max between 1 and 1000);
 comment on column delivery.provider_account.soft_bounces_max is
