@@ -55,6 +55,54 @@ CREATE TYPE marketing.undefined_policy AS ENUM (
     'skip'
 );
 COMMENT ON TYPE marketing.undefined_policy IS 'What to do when a token has no value for a contact: blank (print nothing) or skip (do not send to this contact).';
+CREATE TABLE delivery.provider_account (
+    provider_account_id integer NOT NULL,
+    name text NOT NULL,
+    driver text NOT NULL,
+    channel marketing.channel NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    priority integer DEFAULT 1 NOT NULL,
+    breaker_reason text,
+    open_until timestamp with time zone,
+    opened_count integer DEFAULT 0 NOT NULL,
+    probe_delivery_id bigint,
+    probe_until timestamp with time zone,
+    paused_until timestamp with time zone,
+    paused_reason text,
+    problem text,
+    checked_at timestamp with time zone,
+    checked_mark text,
+    soft_bounces_max integer DEFAULT 5 NOT NULL,
+    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
+    CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
+    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
+COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
+COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
+COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
+COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
+COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
+COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
+COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
+COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
+COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
+COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
+COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
+COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
+COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
+COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
+COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker last looked at the settings. Empty: never. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.checked_mark IS 'A fingerprint of the settings that it looked at: when they are changed it differs, and they are looked at again. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
+CREATE FUNCTION delivery.account_mark(p_account delivery.provider_account) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select md5(concat_ws(' ', p_account.driver, p_account.channel, p_account.settings))
+$$;
+COMMENT ON FUNCTION delivery.account_mark(p_account delivery.provider_account) IS 'A fingerprint of what is checked of an account: driver, channel and settings.';
 CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -758,18 +806,6 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
-CREATE FUNCTION delivery.forget_account_check() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-begin
-  if tg_op = 'INSERT' or (new.driver, new.channel, new.settings) is distinct from (old.driver, old.channel, old.settings) then
-    new.problem := null;
-    new.checked_at := null;
-  end if;
-  return new;
-end
-$$;
-COMMENT ON FUNCTION delivery.forget_account_check() IS 'After a change of an account''s settings nobody has checked them yet.';
 CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
     LANGUAGE sql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1125,11 +1161,12 @@ COMMENT ON FUNCTION delivery.make_run(p_campaign_id bigint) IS 'Starts one firin
 CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callback_inbox_id bigint, "position" integer, kind text, event_key text, matched_id bigint)
     LANGUAGE sql STABLE
     AS $$
-  select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
+  select e.callback_inbox_id, e.position, e.kind, coalesce(case when p.keeps_event_keys then e.event_key end, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
   join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+  join delivery.provider p on p.driver = a.driver
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
@@ -1152,22 +1189,19 @@ CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::integer
 $$;
 COMMENT ON FUNCTION delivery.month_of(p_at timestamp with time zone) IS 'The month of a moment, as in 202611.';
-CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) RETURNS void
+CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update delivery.provider_account a
-  set problem = p_problem, checked_at = now(),
-      breaker_reason = case when is_mended then null else a.breaker_reason end,
-      open_until = case when is_mended then null else a.open_until end,
-      opened_count = case when is_mended then 0 else a.opened_count end,
-      probe_delivery_id = case when is_mended then null else a.probe_delivery_id end,
-      probe_until = case when is_mended then null else a.probe_until end
-  from (select w.provider_account_id, p_problem is null and w.breaker_reason like 'The account cannot be used:%' as is_mended
-        from delivery.provider_account w where w.provider_account_id = p_provider_account_id for update) as before
-  where a.provider_account_id = before.provider_account_id and a.settings::text = p_settings
+  set problem = p_problem, checked_at = now(), checked_mark = p_mark
+  where a.provider_account_id = p_provider_account_id and delivery.account_mark(a) = p_mark;
+  update delivery.provider_account a
+  set breaker_reason = null, open_until = null, opened_count = 0, probe_delivery_id = null, probe_until = null
+  where a.provider_account_id = p_provider_account_id and a.checked_mark = p_mark and a.problem is null
+    and a.breaker_reason like 'The account cannot be used:%'
 $$;
-COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
+COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
 CREATE FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -2013,13 +2047,14 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit.';
-CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text)
+CREATE FUNCTION delivery.unchecked_accounts() RETURNS TABLE(provider_account_id integer, driver text, channel marketing.channel, settings text, mark text, problem text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select a.provider_account_id, a.driver, a.channel, a.settings::text
+  select a.provider_account_id, a.driver, a.channel, a.settings::text, delivery.account_mark(a), a.problem
   from delivery.provider_account a
-  where a.checked_at is null or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
+  where a.checked_mark is distinct from delivery.account_mark(a)
+    or (a.problem is not null and a.checked_at < now() - interval '10 seconds')
   order by a.provider_account_id
 $$;
 COMMENT ON FUNCTION delivery.unchecked_accounts() IS 'The provider accounts whose settings are still to be checked.';
@@ -2072,11 +2107,11 @@ begin
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
   ), given_up as (
     delete from delivery.callback_orphan o using due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since < now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since < now() - interval '1 day'
   ), later as (
-    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.since, interval '2 seconds')
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.waits_since, interval '2 seconds')
     from due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since >= now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since >= now() - interval '1 day'
     returning o.callback_inbox_id, o.position, o.provider_message_id
   )
   insert into delivery.callback_todo (callback_inbox_id)
@@ -2715,24 +2750,24 @@ CREATE TABLE delivery.callback_orphan (
     callback_inbox_id bigint NOT NULL,
     "position" integer NOT NULL,
     provider_message_id text NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
     next_at timestamp with time zone NOT NULL
 );
 COMMENT ON TABLE delivery.callback_orphan IS 'Events that came before the result of their sending was written down, and events of messages that are not ours. Given up after a day.';
 COMMENT ON COLUMN delivery.callback_orphan.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_orphan."position" IS 'Which of its events.';
 COMMENT ON COLUMN delivery.callback_orphan.provider_message_id IS 'The provider''s number of the message, by which its delivery will be found.';
-COMMENT ON COLUMN delivery.callback_orphan.since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_orphan.waits_since IS 'Since when it waits.';
 COMMENT ON COLUMN delivery.callback_orphan.next_at IS 'When it is looked for again at the latest.';
 CREATE TABLE delivery.callback_todo (
     callback_inbox_id bigint NOT NULL,
     needs_parsing boolean DEFAULT false NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL
+    waits_since timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE delivery.callback_todo IS 'Callbacks whose events have not been folded into the deliveries yet; nearly empty as a rule.';
 COMMENT ON COLUMN delivery.callback_todo.callback_inbox_id IS 'Which callback.';
 COMMENT ON COLUMN delivery.callback_todo.needs_parsing IS 'On: a receiver is to read the callback again first; see delivery.refold.';
-COMMENT ON COLUMN delivery.callback_todo.since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_todo.waits_since IS 'Since when it waits.';
 CREATE TABLE delivery.campaign_run (
     campaign_run_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -2973,53 +3008,15 @@ CREATE TABLE delivery.provider (
     driver text NOT NULL,
     channels marketing.channel[] NOT NULL,
     is_keyed boolean NOT NULL,
-    description text NOT NULL
+    description text NOT NULL,
+    keeps_event_keys boolean DEFAULT true NOT NULL
 );
 COMMENT ON TABLE delivery.provider IS 'The providers that the workers know. Filled by the programs.';
 COMMENT ON COLUMN delivery.provider.driver IS 'Name of the driver, for example smtp.';
 COMMENT ON COLUMN delivery.provider.channels IS 'Which channels it serves.';
 COMMENT ON COLUMN delivery.provider.is_keyed IS 'On: the provider recognises a repeated message by its key, so sending again is harmless.';
 COMMENT ON COLUMN delivery.provider.description IS 'What it is.';
-CREATE TABLE delivery.provider_account (
-    provider_account_id integer NOT NULL,
-    name text NOT NULL,
-    driver text NOT NULL,
-    channel marketing.channel NOT NULL,
-    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    priority integer DEFAULT 1 NOT NULL,
-    breaker_reason text,
-    open_until timestamp with time zone,
-    opened_count integer DEFAULT 0 NOT NULL,
-    probe_delivery_id bigint,
-    probe_until timestamp with time zone,
-    paused_until timestamp with time zone,
-    paused_reason text,
-    problem text,
-    checked_at timestamp with time zone,
-    soft_bounces_max integer DEFAULT 5 NOT NULL,
-    CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
-    CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
-    CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
-);
-COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
-COMMENT ON COLUMN delivery.provider_account.provider_account_id IS 'Number of the account.';
-COMMENT ON COLUMN delivery.provider_account.name IS 'Short name, part of queue names, for example main.';
-COMMENT ON COLUMN delivery.provider_account.driver IS 'Which provider.';
-COMMENT ON COLUMN delivery.provider_account.channel IS 'Which channel it serves.';
-COMMENT ON COLUMN delivery.provider_account.settings IS 'The driver''s settings, for example {"host": "mail", "port": 25, "from_email": "club@example.org"}.';
-COMMENT ON COLUMN delivery.provider_account.is_active IS 'Off: nothing is sent through it.';
-COMMENT ON COLUMN delivery.provider_account.priority IS 'The smallest number is taken first.';
-COMMENT ON COLUMN delivery.provider_account.breaker_reason IS 'Why the circuit breaker is open. Empty: closed.';
-COMMENT ON COLUMN delivery.provider_account.open_until IS 'When the breaker lets exactly one message through to try.';
-COMMENT ON COLUMN delivery.provider_account.opened_count IS 'How often it opened in a row.';
-COMMENT ON COLUMN delivery.provider_account.probe_delivery_id IS 'The one message that tries whether the provider is back.';
-COMMENT ON COLUMN delivery.provider_account.probe_until IS 'How long that try may take.';
-COMMENT ON COLUMN delivery.provider_account.paused_until IS 'The provider asked us to wait until then.';
-COMMENT ON COLUMN delivery.provider_account.paused_reason IS 'What the provider said when it asked us to wait.';
-COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the settings, a second after they were saved, for example "auth_token: the environment variable TWILIO_TOKEN is not set." Empty: nothing. Written by the programs.';
-COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker looked at the settings. Empty: not since they were changed. Written by the programs.';
-COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
+COMMENT ON COLUMN delivery.provider.keeps_event_keys IS 'On: an event has the same number when the provider tells it again. Off: it has another one, so it is recognised by its kind, time and link.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -3710,7 +3707,7 @@ CREATE VIEW report.run_engagement AS
             count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'replied'::text)) AS replied
            FROM (delivery.delivery d
              JOIN delivery.delivery_event v ON ((v.delivery_id = d.delivery_id)))
-          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= delivery.first_id_of(r.month)) AND (d.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.delivery_id >= delivery.first_id_of(r.month)) AND (v.delivery_id < delivery.first_id_of((r.month + 1))) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
+          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.delivery_id >= (r.month * '1000000000000'::bigint)) AND (v.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
 COMMENT ON VIEW report.run_engagement IS 'What people did with the messages of a run, by channel. Each message counts once in each column: select * from report.run_engagement where campaign = ''Autumn 2026''.';
 COMMENT ON COLUMN report.run_engagement.campaign_run_id IS 'Which run.';
 COMMENT ON COLUMN report.run_engagement.campaign_id IS 'Which campaign.';
@@ -4059,8 +4056,6 @@ CREATE INDEX suppression_of_soft_bounces ON marketing.suppression USING btree (c
 COMMENT ON INDEX marketing.suppression_of_soft_bounces IS 'Finds what a delivery may take back.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
-CREATE TRIGGER forget_account_check BEFORE INSERT OR UPDATE OF driver, channel, settings ON delivery.provider_account FOR EACH ROW EXECUTE FUNCTION delivery.forget_account_check();
-COMMENT ON TRIGGER forget_account_check ON delivery.provider_account IS 'Changed settings are checked again.';
 CREATE TRIGGER forget_inbox_deleted AFTER DELETE ON marketing.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.forget_inbox();
 CREATE TRIGGER forget_inbox_erased AFTER UPDATE OF erased_at ON marketing.contact FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION marketing.forget_inbox();
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
@@ -4124,6 +4119,10 @@ GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
 GRANT USAGE ON SCHEMA report TO postrider_scheduler;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
+GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
+GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.account_mark(p_account delivery.provider_account) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.callback_accounts() FROM PUBLIC;
@@ -4157,7 +4156,6 @@ GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_rece
 REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.forget_account_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) FROM PUBLIC;
@@ -4183,8 +4181,8 @@ REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
-REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_settings text, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
@@ -4297,9 +4295,6 @@ GRANT SELECT ON TABLE delivery.leader TO postrider_ops;
 GRANT SELECT ON TABLE delivery.provider TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.provider TO postrider_ops;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
-GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
-GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.provider_code TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;

@@ -85,11 +85,12 @@ returns table (callback_inbox_id bigint, "position" integer, kind text, event_ke
 language sql
 stable
 as $$
-  select e.callback_inbox_id, e.position, e.kind, coalesce(e.event_key, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
+  select e.callback_inbox_id, e.position, e.kind, coalesce(case when p.keeps_event_keys then e.event_key end, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
          d.delivery_id
   from unnest(p_inbox_ids) as asked (callback_inbox_id)
   join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
   join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+  join delivery.provider p on p.driver = a.driver
   left join lateral (
     select x.delivery_id
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
@@ -244,11 +245,11 @@ begin
     where o.next_at <= now() order by o.next_at limit 100 for update skip locked
   ), given_up as (
     delete from delivery.callback_orphan o using due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since < now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since < now() - interval '1 day'
   ), later as (
-    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.since, interval '2 seconds')
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.waits_since, interval '2 seconds')
     from due
-    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.since >= now() - interval '1 day'
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since >= now() - interval '1 day'
     returning o.callback_inbox_id, o.position, o.provider_message_id
   )
   insert into delivery.callback_todo (callback_inbox_id)

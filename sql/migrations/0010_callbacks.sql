@@ -66,7 +66,7 @@ comment on column delivery.callback_event.answer is 'What the recipient wrote ba
 create table delivery.callback_todo (
   callback_inbox_id bigint not null,
   needs_parsing boolean not null default false,
-  since timestamptz not null default now(),
+  waits_since timestamptz not null default now(),
   constraint "A callback waits once" primary key (callback_inbox_id)
 );
 comment on index delivery."A callback waits once" is 'The key of callback_todo: finds a row, and no two rows have the same.';
@@ -75,13 +75,13 @@ comment on index delivery.callback_todo_to_parse is 'Finds the callbacks that a 
 comment on table delivery.callback_todo is 'Callbacks whose events have not been folded into the deliveries yet; nearly empty as a rule.';
 comment on column delivery.callback_todo.callback_inbox_id is 'Which callback.';
 comment on column delivery.callback_todo.needs_parsing is 'On: a receiver is to read the callback again first; see delivery.refold.';
-comment on column delivery.callback_todo.since is 'Since when it waits.';
+comment on column delivery.callback_todo.waits_since is 'Since when it waits.';
 
 create table delivery.callback_orphan (
   callback_inbox_id bigint not null,
   position integer not null,
   provider_message_id text not null,
-  since timestamptz not null default now(),
+  waits_since timestamptz not null default now(),
   next_at timestamptz not null,
   constraint "An event waits for its delivery once" primary key (callback_inbox_id, position)
 );
@@ -95,7 +95,7 @@ comment on table delivery.callback_orphan is
 comment on column delivery.callback_orphan.callback_inbox_id is 'Which callback.';
 comment on column delivery.callback_orphan.position is 'Which of its events.';
 comment on column delivery.callback_orphan.provider_message_id is 'The provider''s number of the message, by which its delivery will be found.';
-comment on column delivery.callback_orphan.since is 'Since when it waits.';
+comment on column delivery.callback_orphan.waits_since is 'Since when it waits.';
 comment on column delivery.callback_orphan.next_at is 'When it is looked for again at the latest.';
 
 create table delivery.provider_code (
@@ -114,6 +114,12 @@ comment on column delivery.provider_code.meaning is 'unsubscribed: the person ha
 comment on column delivery.provider_code.description is 'What the provider''s documentation says.';
 insert into delivery.provider_code values
   ('twilio', '21610', 'unsubscribed', 'The recipient has replied STOP to this sender.');
+
+alter table delivery.provider add column keeps_event_keys boolean not null default true;
+comment on column delivery.provider.keeps_event_keys is
+  'On: an event has the same number when the provider tells it again. Off: it has another one, so it is recognised by its kind, time and link.';
+-- https://github.com/sendgrid/sendgrid-nodejs/issues/1435: sg_event_id changes when a callback is repeated.
+update delivery.provider set keeps_event_keys = false where driver = 'sendgrid';
 
 alter table delivery.provider_account add column soft_bounces_max integer not null default 5,
   add constraint "An address is left alone after 1 to 1,000 soft bounces" check (soft_bounces_max between 1 and 1000);

@@ -26,8 +26,8 @@ left join lateral (
   from delivery.delivery d
   join delivery.delivery_event v on v.delivery_id = d.delivery_id
   where d.run_step_id = rs.run_step_id
-    and d.delivery_id >= delivery.first_id_of(r.month) and d.delivery_id < delivery.first_id_of(r.month + 1)
-    and v.delivery_id >= delivery.first_id_of(r.month) and v.delivery_id < delivery.first_id_of(r.month + 1)
+    and d.delivery_id >= r.month * 1000000000000 and d.delivery_id < (r.month + 1) * 1000000000000
+    and v.delivery_id >= r.month * 1000000000000 and v.delivery_id < (r.month + 1) * 1000000000000
     and v.kind in ('opened', 'clicked', 'complained', 'unsubscribed', 'replied')
 ) e on true;
 comment on view report.run_engagement is

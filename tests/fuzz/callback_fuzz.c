@@ -74,8 +74,7 @@ static void on_event(void *context, const struct provider_event *event)
 
 	if ((unsigned)event->kind > PROVIDER_EVENT_OTHER || event->delivery_id < 0 || event->at_ms <= 0)
 		abort();
-	if (event->is_machine && event->kind != PROVIDER_EVENT_OPENED && event->kind != PROVIDER_EVENT_CLICKED &&
-	    event->kind != PROVIDER_EVENT_OTHER)
+	if (event->is_machine && event->kind != PROVIDER_EVENT_OPENED && event->kind != PROVIDER_EVENT_CLICKED)
 		abort();
 	text_addf(told, "%d %lld %lld ", (int)event->kind, (long long)event->delivery_id, (long long)event->at_ms);
 	add_slice(told, event->provider_message_id);

@@ -320,6 +320,37 @@ static void test_rule_4_no_line_breaks_get_through(void **state)
 	}
 }
 
+static void test_rule_4_nor_through_addresses_of_our_own(void **state)
+{
+	static const char *const evil[] = {"https://a/\r\nX-Evil: 1", "https://a/>\r\nX-Evil: 1", "\n", "https://a/\tb",
+					   ""};
+
+	(void)state;
+	FOR_EACH_DRIVER(driver) {
+		struct provider_account *account = open_account(driver);
+		struct provider_request request;
+
+		provider_request_init(&request);
+		for (size_t i = 0; i < 3 * ARRAY_LENGTH(evil); i++) {
+			struct provider_message message = message_for(driver);
+			struct error err = {0};
+
+			if (i % 3 == 0)
+				message.unsubscribe_url = evil[i / 3];
+			else if (i % 3 == 1)
+				message.callback_url = evil[i / 3];
+			else
+				message.link = message.image = message.data = slice_of(evil[i / 3]);
+			if (driver->build(account, &message, &request, &err))
+				check_clean(driver, &request);
+			else
+				assert_int_equal(err.kind, ERROR_INVALID);
+		}
+		provider_request_release(&request);
+		driver->release(account);
+	}
+}
+
 static void check_outcome(const struct provider_driver *driver, const struct outcome *outcome)
 {
 	if ((unsigned)outcome->class >= OUTCOME_CLASS_COUNT || outcome->class == OUTCOME_EXPIRED)
@@ -389,6 +420,102 @@ static void test_rules_5_to_9_any_answer_is_one_outcome(void **state)
 	}
 }
 
+static void count_event(void *context, const struct provider_event *event)
+{
+	(void)event;
+	++*(size_t *)context;
+}
+
+/* What a stranger can send without any key; the genuine ones and their changes are in forged_test.c. */
+static void test_rule_10_nothing_unsigned_is_believed(void **state)
+{
+	static const char *const headers[] = {
+		"",
+		"X-Mandrill-Signature: \r\nX-Twilio-Signature: \r\nwebhook-signature: \r\n",
+		"X-Mandrill-Signature: AAAA\r\nX-Twilio-Signature: AAAA\r\nwebhook-id: a\r\nwebhook-timestamp: 1795300060\r\n"
+		"webhook-signature: v1,AAAA v1,\r\nX-Twilio-Email-Event-Webhook-Signature: AAAA\r\n"
+		"X-Twilio-Email-Event-Webhook-Timestamp: 1795300060\r\n",
+	};
+	static const char *const methods[] = {"POST", "HEAD", "GET"}, *const bodies[] = {"", "[]",
+											 "mandrill_events=[]"};
+
+	(void)state;
+	FOR_EACH_DRIVER(driver) {
+		struct provider_account *account = open_account(driver);
+
+		for (size_t i = 0; driver->callbacks != NULL && i < 27; i++) {
+			const struct provider_callback callback = {
+				.method = methods[i % 3],
+				.url = "https://club.example.com/callbacks/1",
+				.query = "",
+				.headers = slice_of(headers[i / 3 % 3]),
+				.body = slice_of(bodies[i / 9]),
+				.now_ms = 1795300060000,
+			};
+			struct error err = {0};
+
+			if (driver->callbacks->verify(account, &callback, &err) || err.kind != ERROR_REFUSED ||
+			    err.text[0] == '\0' || strstr(err.text, SECRET_IN_BASE64) != NULL)
+				fail_msg("%s: case %zu: %s", driver->name, i, err.text);
+		}
+		driver->release(account);
+	}
+}
+
+static void test_rules_11_and_12_any_body_gives_the_same_events_or_a_sentence(void **state)
+{
+	static const char *const types[] = {"Content-Type: application/json\r\n",
+					    "Content-Type: application/x-www-form-urlencoded\r\n", ""};
+	static const char *const bodies[] = {
+		"",
+		"[]",
+		"{}",
+		"[[]]",
+		"[1,null,\"x\",{}]",
+		"[{\"event\":{}}]",
+		"{\"data\":[]}",
+		"{\"data\":5}",
+		"%",
+		"a=%",
+		"a&b&&",
+		"mandrill_events",
+		"mandrill_events=[]",
+		"mandrill_events=%7B",
+		"\xff\xfe",
+		"MessageSid=",
+		"SmsSid=1",
+		"[",
+		"\"text\"",
+	};
+
+	(void)state;
+	FOR_EACH_DRIVER(driver) {
+		struct provider_account *account = open_account(driver);
+
+		for (size_t i = 0; driver->callbacks != NULL && i < 3 * ARRAY_LENGTH(bodies); i++) {
+			const struct provider_callback callback = {
+				.method = "POST",
+				.url = "https://club.example.com/callbacks/1",
+				.query = "",
+				.headers = slice_of(types[i % 3]),
+				.body = slice_of(bodies[i / 3]),
+				.now_ms = 1795300060000,
+			};
+			struct error first = {0}, second = {0};
+			size_t once = 0, twice = 0;
+			bool parsed = driver->callbacks->parse(account, &callback, count_event, &once, &first);
+
+			if (!parsed && (first.kind != ERROR_INVALID || first.text[0] == '\0'))
+				fail_msg("%s: with \"%s\": %s", driver->name, bodies[i / 3], first.text);
+			assert_int_equal(driver->callbacks->parse(account, &callback, count_event, &twice, &second),
+					 parsed);
+			assert_int_equal(once, twice);
+			assert_string_equal(first.text, second.text);
+		}
+		driver->release(account);
+	}
+}
+
 static void test_rule_8_retry_after_in_both_forms(void **state)
 {
 	static const struct {
@@ -432,8 +559,11 @@ int main(void)
 		cmocka_unit_test(test_rule_2_a_wrong_address_is_told_from_a_wrong_message),
 		cmocka_unit_test(test_rule_3_the_delivery_and_the_key_are_carried),
 		cmocka_unit_test(test_rule_4_no_line_breaks_get_through),
+		cmocka_unit_test(test_rule_4_nor_through_addresses_of_our_own),
 		cmocka_unit_test(test_rules_5_to_9_any_answer_is_one_outcome),
 		cmocka_unit_test(test_rule_8_retry_after_in_both_forms),
+		cmocka_unit_test(test_rule_10_nothing_unsigned_is_believed),
+		cmocka_unit_test(test_rules_11_and_12_any_body_gives_the_same_events_or_a_sentence),
 	};
 
 	setenv("TEST_SECRET", "whsec_" SECRET_IN_BASE64, 1);

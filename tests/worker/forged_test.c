@@ -206,6 +206,29 @@ static void test_nothing_may_be_added_to_the_body(void **state)
 	}
 }
 
+/* Nothing is too large to be covered: a limit on what is signed would let the rest through. */
+static void test_nothing_large_may_be_added_either(void **state)
+{
+	const size_t size = 5 * 1024 * 1024;
+	char *filling = malloc(size + 1);
+
+	(void)state;
+	assert_non_null(filling);
+	memset(filling, 'z', size);
+	filling[size] = '\0';
+	FOR_EACH_GENUINE(genuine)
+	{
+		struct change change = unchanged(genuine);
+		char *body = NULL;
+
+		assert_true(asprintf(&body, "%s&%s=1", genuine->body, filling) > 0);
+		change.body = body;
+		check_forged(genuine, &change, "something large behind the body", 0);
+		free(body);
+	}
+	free(filling);
+}
+
 /* Where a header's value begins and ends. */
 static size_t find_header(const char *headers, const char *name, size_t *length)
 {
@@ -366,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_the_genuine_one_is_believed),
 		cmocka_unit_test(test_no_byte_of_the_body_may_change),
 		cmocka_unit_test(test_nothing_may_be_added_to_the_body),
+		cmocka_unit_test(test_nothing_large_may_be_added_either),
 		cmocka_unit_test(test_no_byte_of_the_signature_may_change),
 		cmocka_unit_test(test_the_signature_of_another_account_is_not_ours),
 		cmocka_unit_test(test_no_header_may_be_missing),

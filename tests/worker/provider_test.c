@@ -8,13 +8,22 @@
 #include <string.h>
 
 #include "worker/providers/provider.h"
+#include "worker/providers/words.h"
 
 struct row {
 	const char *when, *driver, *settings;
 	const char *says; /* part of the sentence; NULL: accepted */
 };
 
-#define SMTP(more)    "{\"host\": \"mail.example.com\", \"from_email\": \"shop@example.com\"" more "}"
+#define SMTP(more)     "{\"host\": \"mail.example.com\", \"from_email\": \"shop@example.com\"" more "}"
+#define MANDRILL(more) "{\"api_key\": \"env:TEST_SECRET\", \"from_email\": \"shop@example.com\"" more "}"
+#define SENDGRID(more) MANDRILL(more)
+#define TWILIO(more)                                                                                                   \
+	"{\"account_sid\": \"AC0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_SECRET\"" more "}"
+#define P256                                                                                                           \
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEQdQ/mGE6mz5KRW6yEQyOfoBA5o5DZojkNIJXXLbx3D8b4YSBxGHv0+evTH/ie9RnlUzKyAmT5WWWd+fWQDqz0Q=="
+#define P384                                                                                                           \
+	"MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEWj+NniMudUiCDBXiDQ6NLn5i/eCQeP+57gIAuGxEn588LIec7bvABoQMphHprYajAkcB9v7lOzNqHyhrQR/EEFGmJPI30vyMZcoFbCVI5GTifp71PaFkDPJ/xGPiovyw"
 #define WEBHOOK(more) "{\"secret\": \"env:TEST_SECRET\", \"url\": " more "}"
 
 static const struct row rows[] = {
@@ -52,6 +61,60 @@ static const struct row rows[] = {
 	 "secret is not"},
 	{"a secret that is too short", "webhook", "{\"url\": \"https://a\", \"secret\": \"env:TEST_SHORT\"}",
 	 "at least 16 bytes"},
+	{"a certificate of one's own", "webhook", WEBHOOK("\"https://a\", \"ca_file\": \"/etc/ca.pem\""), NULL},
+	{"a patience of a day", "webhook", WEBHOOK("\"https://a\", \"tolerance_s\": 86401"),
+	 "tolerance_s is not between 1 and 86400"},
+	{"the least that Mandrill needs", "mandrill", MANDRILL(""), NULL},
+	{"all that Mandrill knows", "mandrill",
+	 MANDRILL(", \"webhook_key\": \"env:TEST_SECRET\", \"from_name\": \"Shop\", \"base_url\": "
+		  "\"https://mandrillapp.com/api/1.0/\", \"plain_http\": false, \"ca_file\": \"/etc/ca.pem\", "
+		  "\"timeout_ms\": 1000"),
+	 NULL},
+	{"a key in the database", "mandrill", MANDRILL(", \"webhook_key\": \"abc\""), "webhook_key is a secret"},
+	{"a sender that is no address", "mandrill", "{\"api_key\": \"env:TEST_SECRET\", \"from_email\": \"shop\"}",
+	 "from_email: The address is not"},
+	{"no sender", "mandrill", "{\"api_key\": \"env:TEST_SECRET\"}", "from_email is missing"},
+	{"a base over http", "mandrill", MANDRILL(", \"base_url\": \"http://mandrillapp.com\""),
+	 "base_url begins with http://: use https://"},
+	{"a base over http where it is allowed", "mandrill",
+	 MANDRILL(", \"base_url\": \"http://127.0.0.1:1\", \"plain_http\": true"), NULL},
+	{"a base with a query", "mandrill", MANDRILL(", \"base_url\": \"https://a/?x\""), "base_url has no ?"},
+	{"a base with a password", "mandrill", MANDRILL(", \"base_url\": \"https://u:p@a/\""), "user or password"},
+	{"a patience of an hour", "mandrill", MANDRILL(", \"timeout_ms\": 3600000"), "timeout_ms is not between"},
+	{"the least that SendGrid needs", "sendgrid", SENDGRID(""), NULL},
+	{"a verification key", "sendgrid", SENDGRID(", \"webhook_public_key\": \"" P256 "\""), NULL},
+	{"a verification key in a file or variable", "sendgrid",
+	 SENDGRID(", \"webhook_public_key\": \"env:TEST_PUBLIC_KEY\""), NULL},
+	{"a verification key with the lines of PEM", "sendgrid",
+	 SENDGRID(", \"webhook_public_key\": \"-----BEGIN PUBLIC KEY-----\""), "without BEGIN and END"},
+	{"a verification key on another curve", "sendgrid", SENDGRID(", \"webhook_public_key\": \"" P384 "\""),
+	 "webhook_public_key is not"},
+	{"a verification key that is cut", "sendgrid",
+	 SENDGRID(", \"webhook_public_key\": \"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\""), "webhook_public_key is not"},
+	{"a verification key that is no text", "sendgrid", SENDGRID(", \"webhook_public_key\": 5"),
+	 "webhook_public_key is not a text"},
+	{"a sender's number", "twilio", TWILIO(", \"from\": \"+37120000000\""), NULL},
+	{"a messaging service", "twilio", TWILIO(", \"messaging_service_sid\": \"MG0123456789abcdef0123456789ABCDEF\""),
+	 NULL},
+	{"no sender", "twilio", TWILIO(""), "one of from and messaging_service_sid"},
+	{"two senders", "twilio",
+	 TWILIO(", \"from\": \"Club\", \"messaging_service_sid\": \"MG0123456789abcdef0123456789abcdef\""), "not both"},
+	{"a messaging service that is none", "twilio", TWILIO(", \"messaging_service_sid\": \"MG01\""),
+	 "messaging_service_sid is MG and 32"},
+	{"a sender's name that is too long", "twilio", TWILIO(", \"from\": \"The whole name of the club\""),
+	 "from has more than"},
+	{"overrides", "twilio", TWILIO(", \"from\": \"Club\", \"callback_overrides\": \"rc=5&rp=4xx,5xx,ct,rt\""),
+	 NULL},
+	{"overrides with the #", "twilio", TWILIO(", \"from\": \"Club\", \"callback_overrides\": \"#rc=5\""),
+	 "without the #"},
+	{"an account that is none", "twilio",
+	 "{\"account_sid\": \"SK0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_SECRET\", \"from\": "
+	 "\"Club\"}",
+	 "account_sid is AC and 32"},
+	{"an empty token", "twilio",
+	 "{\"account_sid\": \"AC0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_EMPTY\", \"from\": "
+	 "\"Club\"}",
+	 "auth_token is empty"},
 	{"settings that are no object", "webhook", "[]", "is missing"},
 };
 
@@ -97,6 +160,30 @@ static void test_what_the_transport_is_told(void **state)
 	assert_int_equal(transport->connect_timeout_ms, 2000);
 	driver->release(account);
 	json_decref(settings);
+}
+
+static void test_words_are_cleaned(void **state)
+{
+	static const struct {
+		const char *said, *kept;
+	} cases[] = {
+		{"Ok: queued as 4ABC1234567", "Ok: queued as 4ABC1234567"},
+		{"no <ada@example.org> here", "no (address) here"},
+		{"The 'To' number +37121234567 is wrong.", "The 'To' number (number) is wrong."},
+		{"'(371)2123-4567', or 21234567.", "(number) or (number)"},
+		{"wait 300 s, error 21610, on 2026-11-21", "wait 300 s, error 21610, on (number)"},
+		{"a\r\n\tb\x01", "a b"},
+		{"0123456789012345678901234567890123456789012345678901234567890x", "(...)"},
+		{"caf\xff", "(...)"},
+		{"", ""},
+	};
+	char words[60];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		words_clean(provider_slice(cases[i].said), words, sizeof(words));
+		assert_string_equal(words, cases[i].kept);
+	}
 }
 
 static void test_headers_of_a_request(void **state)
@@ -145,14 +232,15 @@ static void test_finding_a_header(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_what_the_transport_is_told),
-		cmocka_unit_test(test_headers_of_a_request),
+		cmocka_unit_test(test_settings),          cmocka_unit_test(test_what_the_transport_is_told),
+		cmocka_unit_test(test_words_are_cleaned), cmocka_unit_test(test_headers_of_a_request),
 		cmocka_unit_test(test_finding_a_header),
 	};
 
 	setenv("TEST_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1);
 	setenv("TEST_BROKEN", "whsec_not base64", 1);
+	setenv("TEST_PUBLIC_KEY", P256, 1);
+	setenv("TEST_EMPTY", "", 1);
 	setenv("TEST_SHORT", "whsec_c2hvcnQ=", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

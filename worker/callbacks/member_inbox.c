@@ -10,7 +10,7 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/pg_session.h"
-#include "worker/callbacks/form.h"
+#include "worker/callbacks/fields.h"
 
 #define WAITING_MAX  1000
 #define FEED_DEFAULT 20
@@ -216,18 +216,18 @@ static bool read_cursor(struct slice value, struct feed_wish *wish)
 
 static bool read_wish(struct slice query, struct feed_wish *wish)
 {
-	struct form form;
+	struct fields fields;
 
 	*wish = (struct feed_wish){.limit = FEED_DEFAULT};
-	form_start(&form, query);
-	while (form_next(&form)) {
-		if (form_is(&form, "limit") &&
-		    (!read_number(form.value, &wish->limit) || wish->limit < 1 || wish->limit > MEMBER_INBOX_FEED_MAX))
+	fields_start(&fields, query);
+	while (fields_next(&fields)) {
+		if (fields_is(&fields, "limit") && (!read_number(fields.value, &wish->limit) || wish->limit < 1 ||
+						    wish->limit > MEMBER_INBOX_FEED_MAX))
 			return false;
-		if (form_is(&form, "after") && !read_cursor(form.value, wish))
+		if (fields_is(&fields, "after") && !read_cursor(fields.value, wish))
 			return false;
-		if (form_is(&form, "read"))
-			wish->with_read = form.value.length == 1 && form.value.bytes[0] == '1';
+		if (fields_is(&fields, "read"))
+			wish->with_read = fields.value.length == 1 && fields.value.bytes[0] == '1';
 	}
 	return true;
 }

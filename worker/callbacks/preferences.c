@@ -8,7 +8,7 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/pg_session.h"
-#include "worker/callbacks/form.h"
+#include "worker/callbacks/fields.h"
 #include "worker/callbacks/preference_page.h"
 
 #define WAITING_MAX   1000 /* requests that wait for the database */
@@ -314,12 +314,12 @@ static bool read_choice(struct slice value, struct choice *choice)
 	return strlen(choice->channel) == left && channel_parse(choice->channel, &channel);
 }
 
-static void take_choice(struct preferences *preferences, const struct form *form)
+static void take_choice(struct preferences *preferences, const struct fields *fields)
 {
 	struct choice read;
-	bool is_shown = form_is(form, "shown");
+	bool is_shown = fields_is(fields, "shown");
 
-	if ((!is_shown && !form_is(form, "on")) || !read_choice(form->value, &read))
+	if ((!is_shown && !fields_is(fields, "on")) || !read_choice(fields->value, &read))
 		return;
 	for (size_t i = 0; i < preferences->choice_count; i++)
 		if (preferences->choices[i].topic_id == read.topic_id &&
@@ -337,20 +337,20 @@ static bool read_form(struct preferences *preferences, struct slice body, const 
 		      bool *everything)
 {
 	struct link_claim signed_for;
-	struct form form;
+	struct fields fields;
 	bool is_ours = false;
 
 	*everything = false;
 	preferences->choice_count = 0;
-	form_start(&form, body);
-	while (form_next(&form)) {
-		if (form_is(&form, "form"))
-			is_ours |= links_verify(preferences->links, LINK_FORM, form.value.bytes, form.value.length,
+	fields_start(&fields, body);
+	while (fields_next(&fields)) {
+		if (fields_is(&fields, "form"))
+			is_ours |= links_verify(preferences->links, LINK_FORM, fields.value.bytes, fields.value.length,
 						&signed_for, NULL) &&
 				   signed_for.contact_id == claim->contact_id &&
 				   signed_for.delivery_id == claim->delivery_id;
-		*everything |= form_is(&form, "everything");
-		take_choice(preferences, &form);
+		*everything |= fields_is(&fields, "everything");
+		take_choice(preferences, &fields);
 	}
 	return is_ours;
 }

@@ -66,6 +66,6 @@ void email_add_list_headers_json(struct text *out, const struct provider_message
 	text_addf(&value, "<%s>", message->unsubscribe_url);
 	text_add(out, ",\"headers\":{\"List-Unsubscribe\":");
 	text_add_json_string(out, text_string(&value), value.length);
-	text_add(out, ",\"List-Unsubscribe-Post\":\"" EMAIL_LIST_POST "\"}");
+	text_add(out, ",\"List-Unsubscribe-Post\":\"" MIME_LIST_POST "\"}");
 	text_release(&value);
 }

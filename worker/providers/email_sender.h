@@ -21,8 +21,6 @@ void email_sender_release(struct email_sender *sender); /* also for a zeroed str
 /* The address is one (else ERROR_REFUSED), there is a body, and the unsubscribe address may stand in a header. */
 bool email_message_check(const struct provider_message *message, struct error *err) MUST_CHECK;
 
-#define EMAIL_LIST_POST "List-Unsubscribe=One-Click"
-
 /* `,"headers":{"List-Unsubscribe":"<https://...>","List-Unsubscribe-Post":"..."}`; nothing without an address. */
 void email_add_list_headers_json(struct text *out, const struct provider_message *message);
 

@@ -90,6 +90,7 @@ bool form_parse(struct form *form, struct slice body, struct error *err)
 	const char *fault = NULL;
 
 	form->count = 0;
+	form->length = body.length;
 	form->bytes = memory_new(body.length + 1);
 	if (body.length > 0)
 		fault = parse_pairs(form, body);

@@ -20,7 +20,8 @@ struct form_field {
 };
 
 struct form {
-	char *bytes; /* what the fields point into */
+	char *bytes;   /* what the fields point into */
+	size_t length; /* of all names and values together, at most */
 	struct form_field fields[FORM_FIELDS_MAX];
 	size_t count;
 };

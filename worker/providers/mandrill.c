@@ -225,7 +225,7 @@ static bool mandrill_verify(struct provider_account *account, const struct provi
 		return error_set(err, ERROR_REFUSED, "The callback is not signed.");
 	if (!form_parse(&form, callback->body, &malformed))
 		return error_set(err, ERROR_REFUSED, "The callback is no form that anybody could have signed.");
-	text_init(&covered, strlen(callback->url) + callback->body.length + 1);
+	text_init(&covered, strlen(callback->url) + form.length + 1);
 	text_add(&covered, callback->url);
 	form_add_sorted(&form, &covered);
 	signature_hmac_sha1(account->webhook_key, strlen(account->webhook_key), text_string(&covered), covered.length,

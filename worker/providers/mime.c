@@ -3,7 +3,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "worker/providers/email_sender.h"
 #include "worker/providers/mime_body.h"
 
 #define FOLD_COLUMN    76 /* RFC 2047 allows no more for lines with encoded words; RFC 5322 recommends 78 */
@@ -200,7 +199,7 @@ static void add_list_headers(struct text *out, const char *unsubscribe_url)
 		return;
 	text_add(out, "\r\nList-Unsubscribe:\r\n <");
 	text_add(out, unsubscribe_url);
-	text_add(out, ">\r\nList-Unsubscribe-Post: " EMAIL_LIST_POST);
+	text_add(out, ">\r\nList-Unsubscribe-Post: " MIME_LIST_POST);
 }
 
 static void add_headers(struct text *out, const struct mime_message *message)

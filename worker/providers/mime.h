@@ -11,7 +11,8 @@
 
 #include "worker/providers/provider.h"
 
-#define MIME_LINE_MAX 998
+#define MIME_LINE_MAX  998
+#define MIME_LIST_POST "List-Unsubscribe=One-Click" /* the value of List-Unsubscribe-Post, RFC 8058 §3.1 */
 
 struct mime_message {
 	struct slice from; /* the header's value, made by mime_add_mailbox() */

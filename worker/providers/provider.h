@@ -14,7 +14,8 @@
  *  4. No CR, LF or NUL from a message ever reaches a header line, an envelope or a URL.
  *  5. read() gives exactly one outcome for any answer, also for nonsense; it never fails.
  *  6. A status that the driver does not know falls to the rule of its class (2xx accepted, 429 throttled, other 4xx
- *     bad payload, 5xx transient or uncertain as the vendor documents).
+ *     bad payload, 5xx transient or uncertain as the vendor documents). A vendor whose 2xx says in its body what became
+ *     of the message, and whose body does not, leaves a doubt: uncertain.
  *  7. A request that may have been written in full without a clear answer is OUTCOME_UNCERTAIN; one that was provably
  *     not is OUTCOME_NOT_SENT. transfer.h's answer says which.
  *  8. Retry-After is honoured in both forms (seconds and HTTP date).
@@ -54,7 +55,8 @@ struct provider_message {
 	struct slice data;      /* push, web push, in-app: a JSON object for the app; empty: none */
 	/* For marketing email: the one-click address of RFC 8058, https; NULL: none. */
 	const char *unsubscribe_url;
-	/* Where this delivery's status is to be reported, for vendors that are told with each message; NULL: nowhere. */
+	/* Where this delivery's status is to be reported, for vendors that are told with each message: a URL of the
+	 * receiver whose query has delivery=<delivery_id>. NULL: nowhere. */
 	const char *callback_url;
 };
 

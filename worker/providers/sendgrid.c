@@ -270,14 +270,19 @@ static enum provider_event_kind kind_of(const json_t *item)
 	return kind;
 }
 
-/* sg_message_id is the X-Message-Id of the send's answer, a dot, and more. */
+/* sg_message_id is the X-Message-Id of the send's answer, a dot, and the name of the machine that handled it. The id
+ * itself has had dots in it, too. */
 static struct slice message_id_of(const json_t *item)
 {
+	static const char *const machines[] = {".filter", ".recvd", "."};
 	struct slice id = callback_text(item, "sg_message_id");
-	const char *dot = id.length > 0 ? memchr(id.bytes, '.', id.length) : NULL;
 
-	if (dot != NULL)
-		id.length = (size_t)(dot - id.bytes);
+	for (size_t i = 0; id.length > 0 && i < ARRAY_LENGTH(machines); i++) {
+		const char *found = memmem(id.bytes, id.length, machines[i], strlen(machines[i]));
+
+		if (found != NULL)
+			return (struct slice){.bytes = id.bytes, .length = (size_t)(found - id.bytes)};
+	}
 	return id;
 }
 
@@ -294,8 +299,10 @@ static void hand_over(const json_t *item, int64_t now_ms,
 		.address = callback_text(item, "email"),
 		.code = callback_text(item, "status"),
 		.at_ms = callback_seconds_ms(item, "timestamp", now_ms),
-		.is_machine = json_is_true(json_object_get(item, "sg_machine_open")),
 	};
+
+	if (event.kind == PROVIDER_EVENT_OPENED)
+		event.is_machine = json_is_true(json_object_get(item, "sg_machine_open"));
 
 	words_clean(reason.length > 0 ? reason : callback_text(item, "response"), words, sizeof(words));
 	event.words = provider_slice(words);

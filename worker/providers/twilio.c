@@ -26,12 +26,13 @@
 #define FROM_MAX             20
 #define EVENT_KEY_MAX        200
 #define OPTED_OUT            "21610"
+#define OVERRIDE_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=&,-"
 #define NUMBER_DIGITS_MIN    7
 #define NUMBER_DIGITS_MAX    15 /* E.164 */
 
 struct provider_account {
 	struct http_account http;
-	char *account_sid, *auth_token, *from, *messaging_service_sid;
+	char *account_sid, *auth_token, *from, *messaging_service_sid, *callback_overrides;
 };
 
 static const char settings_help[] =
@@ -39,6 +40,8 @@ static const char settings_help[] =
 	"auth_token  env:NAME or file:/path; callbacks are signed with it, too\n"
 	"from        a number like +37120000000, a short code or a sender's name; or else\n"
 	"messaging_service_sid  MG and 32 hexadecimal digits: the service chooses the sender\n"
+	"callback_overrides  how Twilio repeats a status callback that was not taken, for example rc=5&rp=all; empty: once, "
+	"and only where it could not connect\n"
 	"base_url    https://api.twilio.com\n" HTTP_ACCOUNT_HELP;
 
 static const struct http_account_defaults defaults = {"base_url", "https://api.twilio.com", 30000};
@@ -52,6 +55,7 @@ static void twilio_release(struct provider_account *account)
 	http_secret_free(&account->auth_token);
 	free(account->from);
 	free(account->messaging_service_sid);
+	free(account->callback_overrides);
 	free(account);
 }
 
@@ -73,6 +77,8 @@ static bool check_settings(const struct provider_account *account, struct error 
 		return error_set(err, ERROR_INVALID, "Give one of from and messaging_service_sid, not both.");
 	if (has_service && !is_sid(account->messaging_service_sid, "MG"))
 		return error_set(err, ERROR_INVALID, "messaging_service_sid is MG and 32 hexadecimal digits.");
+	if (account->callback_overrides[strspn(account->callback_overrides, OVERRIDE_CHARACTERS)] != '\0')
+		return error_set(err, ERROR_INVALID, "callback_overrides looks like rc=5&rp=all, without the #.");
 	if (strlen(account->from) > FROM_MAX)
 		return error_set(err, ERROR_INVALID, "from has more than %d bytes.", FROM_MAX);
 	return true;
@@ -86,6 +92,7 @@ static struct provider_account *twilio_configure(const json_t *settings, struct 
 	    provider_setting_text(settings, "auth_token", true, NULL, &account->auth_token, err) &&
 	    provider_setting_text(settings, "from", false, "", &account->from, err) &&
 	    provider_setting_text(settings, "messaging_service_sid", false, "", &account->messaging_service_sid, err) &&
+	    provider_setting_text(settings, "callback_overrides", false, "", &account->callback_overrides, err) &&
 	    check_settings(account, err) && http_account_configure(&account->http, settings, &defaults, err))
 		return account;
 	twilio_release(account);
@@ -133,6 +140,17 @@ static void add_field(struct text *out, const char *name, struct slice value)
 	text_add_url(out, value.bytes, value.length);
 }
 
+/* The overrides are the URL's fragment, which is neither sent nor signed
+ * (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). */
+static void add_callback(struct text *out, const char *url, const char *overrides)
+{
+	add_field(out, "StatusCallback", provider_slice(url));
+	if (overrides[0] == '\0')
+		return;
+	text_add(out, "%23");
+	text_add_url(out, overrides, strlen(overrides));
+}
+
 static void add_validity(struct text *out, const struct provider_message *message)
 {
 	int64_t seconds = (message->expires_at_ms - message->now_ms) / 1000;
@@ -161,7 +179,7 @@ static bool twilio_build(struct provider_account *account, const struct provider
 		  provider_slice(has_from ? account->from : account->messaging_service_sid));
 	add_field(body, "Body", message->body_text);
 	if (message->callback_url != NULL)
-		add_field(body, "StatusCallback", provider_slice(message->callback_url));
+		add_callback(body, message->callback_url, account->callback_overrides);
 	add_validity(body, message);
 	return http_add_basic(request, account->account_sid, account->auth_token, err) &&
 	       provider_request_header(request, "Content-Type", "application/x-www-form-urlencoded", 33, err) &&
@@ -237,7 +255,7 @@ static void sign(const struct provider_account *account, const char *url, struct
 {
 	struct text covered;
 
-	text_init(&covered, PROVIDER_BODY_MAX);
+	text_init(&covered, strlen(url) + form->length + 1);
 	text_add(&covered, url);
 	form_add_sorted(form, &covered);
 	signature_hmac_sha1(account->auth_token, strlen(account->auth_token), text_string(&covered), covered.length,

@@ -321,7 +321,7 @@ static bool webhook_parse(struct provider_account *account, const struct provide
 		return false;
 	data = json_object_get(body, "data");
 	words_clean(callback_text(data, "reason"), words, sizeof(words));
-	const struct provider_event event = {
+	struct provider_event event = {
 		.kind = kind_of(body, data),
 		.delivery_id = callback_delivery_id(data, "delivery_id"),
 		.event_key = provider_header(callback->headers, "webhook-id"),
@@ -331,8 +331,9 @@ static bool webhook_parse(struct provider_account *account, const struct provide
 		.link = callback_text(data, "link"),
 		.text = callback_text(data, "text"),
 		.at_ms = callback_time_ms(callback_text(body, "timestamp"), signed_ms),
-		.is_machine = json_is_true(json_object_get(data, "machine")),
 	};
+	if (event.kind == PROVIDER_EVENT_OPENED || event.kind == PROVIDER_EVENT_CLICKED)
+		event.is_machine = json_is_true(json_object_get(data, "machine"));
 	if (json_is_object(body))
 		add(context, &event);
 	json_decref(body);

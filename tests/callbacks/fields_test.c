@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "shared/memory.h"
-#include "worker/callbacks/form.h"
+#include "worker/callbacks/fields.h"
 
 static const struct {
 	const char *when, *bytes, *expected; /* name=value; of each field */
@@ -30,13 +30,13 @@ static const struct {
 
 static void add_all(struct text *found, struct slice bytes)
 {
-	struct form form;
+	struct fields fields;
 
-	form_start(&form, bytes);
-	while (form_next(&form)) {
-		text_add_bytes(found, form.name.bytes, form.name.length);
+	fields_start(&fields, bytes);
+	while (fields_next(&fields)) {
+		text_add_bytes(found, fields.name.bytes, fields.name.length);
 		text_add_char(found, '=');
-		text_add_bytes(found, form.value.bytes, form.value.length);
+		text_add_bytes(found, fields.value.bytes, fields.value.length);
 		text_add_char(found, ';');
 	}
 }
@@ -63,29 +63,29 @@ static void test_rows(void **state)
 
 static void test_bounds(void **state)
 {
-	struct form form;
+	struct fields fields;
 	struct text bytes;
 	size_t count = 0;
 
 	(void)state;
 	text_init(&bytes, 1 << 20);
-	for (size_t i = 0; i < FORM_FIELDS_MAX + 10; i++)
+	for (size_t i = 0; i < FIELDS_MAX + 10; i++)
 		text_add(&bytes, "a=b&");
-	form_start(&form, (struct slice){bytes.bytes, bytes.length});
-	while (form_next(&form))
+	fields_start(&fields, (struct slice){bytes.bytes, bytes.length});
+	while (fields_next(&fields))
 		count++;
-	assert_int_equal(count, FORM_FIELDS_MAX);
+	assert_int_equal(count, FIELDS_MAX);
 	text_clear(&bytes);
-	for (size_t i = 0; i < FORM_VALUE_MAX + 10; i++)
+	for (size_t i = 0; i < FIELDS_VALUE_MAX + 10; i++)
 		text_add(&bytes, "%41");
 	text_add(&bytes, "=x");
-	form_start(&form, (struct slice){bytes.bytes, bytes.length});
-	assert_true(form_next(&form));
-	assert_int_equal(form.name.length, FORM_VALUE_MAX);
-	assert_int_equal(form.value.length, 1);
+	fields_start(&fields, (struct slice){bytes.bytes, bytes.length});
+	assert_true(fields_next(&fields));
+	assert_int_equal(fields.name.length, FIELDS_VALUE_MAX);
+	assert_int_equal(fields.value.length, 1);
 	text_release(&bytes);
-	form_start(&form, (struct slice){0});
-	assert_false(form_next(&form));
+	fields_start(&fields, (struct slice){0});
+	assert_false(fields_next(&fields));
 }
 
 int main(void)
