@@ -1,13 +1,8 @@
 #include "shared/health.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/listener.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/listener.h"
 #include "shared/memory.h"
 #include "shared/text.h"
 
@@ -29,8 +25,6 @@
 
 /* From accept to close: a slow client holds one of few places. */
 static const struct timeval connection_limit = {.tv_sec = 5};
-/* accept(2) fails for want of descriptors: trying at once would only turn the loop. */
-static const struct timeval accept_pause = {.tv_sec = 1};
 
 enum connection_state {
 	CONNECTION_FREE,
@@ -54,9 +48,7 @@ struct part {
 
 struct health {
 	struct event_base *base;
-	struct evconnlistener *listener;
-	struct event *resume_accept;
-	int port;
+	struct listener *listener;
 	const struct metrics *metrics;
 	struct part *parts;
 	size_t part_count;
@@ -81,7 +73,7 @@ static void close_connection(struct connection *connection)
 	bufferevent_free(connection->stream);
 	event_free(connection->deadline);
 	connection->state = CONNECTION_FREE;
-	evconnlistener_enable(connection->health->listener);
+	listener_go_on(connection->health->listener);
 }
 
 static bool span_is(struct span span, const char *string)
@@ -295,11 +287,9 @@ static struct connection *find_free_connection(struct health *health)
 	return NULL;
 }
 
-static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int peer_length,
-			void *context)
+static void on_accepted(void *context, int fd, const struct sockaddr *peer)
 {
 	(void)peer;
-	(void)peer_length;
 	struct health *health = context;
 	struct connection *connection = find_free_connection(health);
 	if (!connection) {
@@ -319,69 +309,7 @@ static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd, str
 	bufferevent_enable(stream, EV_READ | EV_WRITE);
 	/* The others wait in the kernel's backlog. */
 	if (!find_free_connection(health))
-		evconnlistener_disable(listener);
-}
-
-static void on_accept_failed(struct evconnlistener *listener, void *context)
-{
-	struct health *health = context;
-	evconnlistener_disable(listener);
-	evtimer_add(health->resume_accept, &accept_pause);
-}
-
-static void on_resume_accept(evutil_socket_t fd, short what, void *context)
-{
-	(void)fd;
-	(void)what;
-	struct health *health = context;
-	if (find_free_connection(health))
-		evconnlistener_enable(health->listener);
-}
-
-/* "host:port" or "[host]:port". */
-static bool look_up(const char *address, struct addrinfo **found, struct error *err)
-{
-	const char *colon = strrchr(address, ':');
-	if (!colon || !colon[1])
-		return error_set(err, ERROR_INVALID, "the listening address \"%s\" has no port", address);
-	bool in_brackets = *address == '[' && colon > address + 1 && colon[-1] == ']';
-	const char *start = in_brackets ? address + 1 : address;
-	char *host = memory_copy_bytes(start, (size_t)(colon - start) - (in_brackets ? 1 : 0));
-	const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-	int answer = getaddrinfo(*host ? host : NULL, colon + 1, &wanted, found);
-	free(host);
-	return answer == 0 || error_set(err, ERROR_INVALID, "the listening address \"%s\" makes no sense: %s", address,
-					gai_strerror(answer));
-}
-
-static int bound_port(evutil_socket_t fd)
-{
-	struct sockaddr_storage bound = {0};
-	socklen_t length = sizeof(bound);
-	getsockname(fd, (struct sockaddr *)&bound, &length);
-	in_port_t port = bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-						     : ((struct sockaddr_in *)&bound)->sin_port;
-	return ntohs(port);
-}
-
-static bool listen_on(struct health *health, const char *address, struct error *err)
-{
-	struct addrinfo *found;
-	if (!look_up(address, &found, err))
-		return false;
-	unsigned options = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-	health->listener = evconnlistener_new_bind(health->base, on_accepted, health, options, BACKLOG, found->ai_addr,
-						   (int)found->ai_addrlen);
-	int reason = errno;
-	freeaddrinfo(found);
-	if (!health->listener)
-		return error_set(err, ERROR_TRANSIENT, "cannot listen on %s: %s", address, strerror(reason));
-	evconnlistener_set_error_cb(health->listener, on_accept_failed);
-	evutil_socket_t fd = evconnlistener_get_fd(health->listener);
-	/* Accepted connections inherit it; without, an answer can wait 40 ms for an acknowledgement. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	health->port = bound_port(fd);
-	return true;
+		listener_rest(health->listener);
 }
 
 struct health *health_open(struct event_base *base, const char *address, const struct metrics *metrics,
@@ -392,8 +320,8 @@ struct health *health_open(struct event_base *base, const char *address, const s
 	struct health *health = memory_new(sizeof(*health));
 	health->base = base;
 	health->metrics = metrics;
-	health->resume_accept = evtimer_new(base, on_resume_accept, health);
-	if (!listen_on(health, address, err))
+	health->listener = listener_open(base, address, BACKLOG, on_accepted, health, err);
+	if (!health->listener)
 		health_close(&health);
 	return health;
 }
@@ -406,9 +334,7 @@ void health_close(struct health **health)
 		if ((*health)->connections[i].state != CONNECTION_FREE)
 			close_connection(&(*health)->connections[i]);
 	}
-	if ((*health)->listener)
-		evconnlistener_free((*health)->listener);
-	event_free((*health)->resume_accept);
+	listener_close(&(*health)->listener);
 	for (size_t i = 0; i < (*health)->part_count; i++) {
 		free((*health)->parts[i].name);
 		free((*health)->parts[i].reason);
@@ -420,7 +346,7 @@ void health_close(struct health **health)
 
 int health_port(const struct health *health)
 {
-	return health->port;
+	return listener_port(health->listener);
 }
 
 static struct part *find_part(struct health *health, const char *name)

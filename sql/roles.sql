@@ -4,7 +4,7 @@ alter default privileges in schema marketing, delivery, report revoke execute on
 
 grant usage on schema marketing, delivery, report to postrider_marketer, postrider_analyst, postrider_ops;
 grant usage on schema delivery to postrider_scheduler, postrider_worker, postrider_receiver;
-grant usage on schema marketing to postrider_scheduler, postrider_segment;
+grant usage on schema marketing to postrider_scheduler, postrider_segment, postrider_receiver;
 grant usage on schema report to postrider_scheduler;
 
 -- The segment's role reads one view; the functions that run conditions belong to it.
@@ -39,6 +39,23 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 
+grant execute on function delivery.inbox_put(text[]) to postrider_worker;
+grant execute on function delivery.note_tracking(bigint[], text[], bigint[], text[], integer[], text[], text[], boolean[]),
+  marketing.unsubscribe(bigint, bigint, text, text), marketing.unsubscribe_everything(bigint, bigint, text, text),
+  marketing.preferences(bigint), marketing.save_preferences(bigint, bigint, bigint[], text[], boolean[], text, text),
+  delivery.sms_reply(integer, text, text, text, timestamptz), delivery.inbox_feed(bigint, integer, boolean, integer, bigint),
+  delivery.inbox_read(bigint, bigint[])
+  to postrider_receiver;
+
+grant select, insert, update, delete on marketing.topic_translation, marketing.page_text, marketing.sms_keyword to postrider_marketer;
+
+grant execute on function delivery.callback_accounts(),
+  delivery.keep_callbacks(integer[], text[], text[], text[], text[], text[], integer[], text[], bigint[], boolean[], bigint[], text[], text[], text[],
+    text[], text[], text[], text[]),
+  delivery.fold_callbacks(integer), delivery.set_aside_callback(text), delivery.callbacks_to_parse(integer),
+  delivery.replace_events(bigint[], boolean[], text[], bigint[], text[], bigint[], boolean[], bigint[], text[], text[], text[], text[], text[], text[], text[])
+  to postrider_receiver;
+
 grant select, insert, update, delete on marketing.contact, marketing.contact_point, marketing.topic, marketing.consent, marketing.suppression,
   marketing.segment, marketing.template, marketing.campaign, marketing.step to postrider_marketer;
 grant select, insert on marketing.template_version, marketing.partial_version to postrider_marketer;
@@ -59,7 +76,8 @@ grant select on all tables in schema delivery, marketing to postrider_ops;
 grant insert, update on delivery.provider_account, delivery.rate_limit to postrider_ops;
 grant insert, update, delete on delivery.warm_up to postrider_ops;
 grant update (desired_status) on marketing.campaign to postrider_ops;
-grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status) to postrider_ops;
+grant execute on function delivery.settle_by_hand(bigint, delivery.delivery_status), delivery.refold(timestamptz, timestamptz) to postrider_ops;
+grant insert, update, delete on delivery.provider_code to postrider_ops;
 grant usage on all sequences in schema delivery to postrider_ops;
 -- The reports call it.
 grant execute on function delivery.account_works(boolean, timestamptz, timestamptz) to postrider_marketer, postrider_analyst, postrider_ops, postrider_scheduler;

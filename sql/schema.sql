@@ -75,8 +75,10 @@ CREATE TABLE delivery.provider_account (
     checked_at timestamp with time zone,
     checked_mark text,
     weight integer DEFAULT 1 NOT NULL,
+    soft_bounces_max integer DEFAULT 5 NOT NULL,
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
     CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
+    CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
     CONSTRAINT "Settings must be a JSON object" CHECK ((jsonb_typeof(settings) = 'object'::text))
 );
 COMMENT ON TABLE delivery.provider_account IS 'An account of ours at a provider. Secrets are never here: settings name them, for example env:SMTP_PASSWORD.';
@@ -98,6 +100,7 @@ COMMENT ON COLUMN delivery.provider_account.problem IS 'What is wrong with the s
 COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker last looked at the settings. Empty: never. Written by the programs.';
 COMMENT ON COLUMN delivery.provider_account.checked_mark IS 'A fingerprint of the settings that it looked at: when they are changed it differs, and they are looked at again. Written by the programs.';
 COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
+COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
 CREATE FUNCTION delivery.account_mark(p_account delivery.provider_account) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -120,6 +123,24 @@ CREATE FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) RETU
   where r.campaign_run_id = p_campaign_run_id and c.campaign_id = r.campaign_id
 $$;
 COMMENT ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) IS 'Pauses the campaign of a run and says why.';
+CREATE FUNCTION delivery.callback_accounts() RETURNS TABLE(provider_account_id integer, name text, driver text, settings text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select a.provider_account_id, a.name, a.driver, a.settings::text from delivery.provider_account a order by a.provider_account_id
+$$;
+COMMENT ON FUNCTION delivery.callback_accounts() IS 'The provider accounts, for those whose providers call back. Switched off ones too: what was sent through them still has a fate.';
+CREATE FUNCTION delivery.callbacks_to_parse(p_limit integer) RETURNS TABLE(callback_inbox_id bigint, provider_account_id integer, target text, headers text, body text, received_ms bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select i.callback_inbox_id, i.provider_account_id, i.target, i.headers, translate(encode(i.body, 'base64'), E'\n', ''),
+         (extract(epoch from i.received_at) * 1000)::bigint
+  from (select t.callback_inbox_id from delivery.callback_todo t where t.needs_parsing order by t.callback_inbox_id limit p_limit) t
+  join delivery.callback_inbox i on i.callback_inbox_id = t.callback_inbox_id
+  order by i.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.callbacks_to_parse(p_limit integer) IS 'Callbacks that a receiver is to read again.';
 CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_in_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -509,6 +530,17 @@ CREATE FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons te
   select count(*)::integer from moved
 $$;
 COMMENT ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) IS 'Switches off addresses that a provider said will never work.';
+CREATE FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if to_regclass(format('delivery.%I', p_table || '_' || p_name)) is null then
+    execute format(p_statement, p_table || '_' || p_name, p_table);
+    execute format('comment on index delivery.%I is %L', p_table || '_' || p_name, p_comment);
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) IS 'Makes an index of a month unless it is there.';
 CREATE FUNCTION delivery.ensure_partition(p_month integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -518,34 +550,30 @@ declare
   high bigint := delivery.first_id_of(p_month + 1);
   parent text;
 begin
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
+  -- The last one that is made.
+  if to_regclass(format('delivery.callback_event_%s', p_month)) is not null then
     return false;
   end if;
   perform pg_advisory_xact_lock(hashtext('postrider partitions'));
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
-    return false;
-  end if;
-  foreach parent in array array['delivery', 'attempt', 'delivery_event'] loop
-    execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
-      parent || '_' || p_month, parent, low, high);
-    execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
-      'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+  foreach parent in array array['delivery', 'attempt', 'delivery_event', 'callback_inbox', 'callback_event'] loop
+    if to_regclass(format('delivery.%s_%s', parent, p_month)) is null then
+      execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
+        parent || '_' || p_month, parent, low, high);
+      execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
+        'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+    end if;
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
   execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
-  execute format('create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
-    'delivery_' || p_month || '_once', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_once',
+  perform delivery.ensure_index('delivery_' || p_month, 'once', 'create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'Nobody gets the same step of the same run twice; also the order in which a run is worked off.');
-  execute format('create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
-    'delivery_' || p_month || '_next', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_next',
+  perform delivery.ensure_index('delivery_' || p_month, 'next', 'create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
     'Finds what is to be looked at again.');
-  execute format('create index %I on delivery.%I (contact_id)', 'delivery_' || p_month || '_contact',
-    'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_contact',
+  perform delivery.ensure_index('delivery_' || p_month, 'contact', 'create index %I on delivery.%I (contact_id)',
     'Finds what a contact was sent.');
+  perform delivery.ensure_index('callback_inbox_' || p_month, 'once', 'create unique index %I on delivery.%I (provider_account_id, sha256)',
+    'The same words of the same account are kept once.');
   return true;
 end
 $$;
@@ -557,6 +585,12 @@ CREATE FUNCTION delivery.ensure_partitions() RETURNS integer
   from generate_series(0, 3) as ahead
 $$;
 COMMENT ON FUNCTION delivery.ensure_partitions() IS 'Makes room for this month''s and the next three months'' deliveries.';
+CREATE FUNCTION delivery.event_weight(p_kind text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case p_kind when 'failed' then 1 when 'delivered' then 2 when 'bounced_soft' then 3 when 'bounced_hard' then 4 else 0 end
+$$;
+COMMENT ON FUNCTION delivery.event_weight(p_kind text) IS 'Which event decides when a provider reports several: the one with the greatest weight.';
 CREATE FUNCTION delivery.finish_runs() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -626,6 +660,127 @@ CREATE FUNCTION delivery.first_id_of(p_month integer) RETURNS bigint
   select p_month::bigint * 1000000000000
 $$;
 COMMENT ON FUNCTION delivery.first_id_of(p_month integer) IS 'The first delivery_id of a month.';
+CREATE FUNCTION delivery.fold_callbacks(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
+    AS $$
+declare
+  inboxes bigint[];
+  e_inbox bigint[];
+  e_position integer[];
+  e_kind text[];
+  e_key text[];
+  e_delivery bigint[];
+  wanted bigint[];
+  locked bigint[];
+  busy bigint[] := '{}';
+  waiting bigint[] := '{}';
+begin
+  perform delivery.wake_orphans();
+  select array_agg(t.callback_inbox_id) into inboxes
+  from (select t.callback_inbox_id from delivery.callback_todo t where not t.needs_parsing
+        order by t.callback_inbox_id limit p_limit for update skip locked) t;
+  if inboxes is null then
+    return 0;
+  end if;
+  -- An answer by SMS speaks of no message: its number says who wrote it.
+  perform delivery.sms_reply(i.provider_account_id, e.address, e.answer, coalesce(e.event_key, format('%s.%s', e.callback_inbox_id, e.position)), e.happened_at)
+  from unnest(inboxes) as asked (callback_inbox_id)
+  join delivery.callback_inbox i on i.callback_inbox_id = asked.callback_inbox_id
+  join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
+  join delivery.provider_account a on a.provider_account_id = i.provider_account_id
+  where e.kind = 'replied' and a.channel = 'sms' and e.address is not null
+  order by e.happened_at;
+  select array_agg(m.callback_inbox_id), array_agg(m.position), array_agg(m.kind), array_agg(m.event_key), array_agg(m.matched_id)
+  into e_inbox, e_position, e_kind, e_key, e_delivery
+  from delivery.match_events(inboxes) m;
+  select array_agg(distinct x.delivery_id) into wanted from unnest(e_delivery) as x (delivery_id) where x.delivery_id is not null;
+  select array_agg(d.delivery_id) into locked
+  from (select d.delivery_id from delivery.delivery d where d.delivery_id = any (wanted)
+        order by d.delivery_id for update skip locked) d;
+  if cardinality(locked) is distinct from cardinality(wanted) then
+    select array_agg(x) into busy from (select unnest(wanted) as x except select unnest(locked)) x;
+    select array_agg(distinct x.callback_inbox_id) into waiting
+    from unnest(e_inbox, e_delivery) as x (callback_inbox_id, delivery_id) where x.delivery_id = any (busy);
+  end if;
+  delete from delivery.callback_orphan o
+  using unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
+  where o.callback_inbox_id = x.callback_inbox_id and o.position = x.position and x.delivery_id is not null;
+  -- Not ours, or not ours yet.
+  insert into delivery.callback_orphan (callback_inbox_id, position, provider_message_id, next_at)
+  select x.callback_inbox_id, x.position, e.provider_message_id, now() + interval '2 seconds'
+  from unnest(e_inbox, e_position, e_delivery) as x (callback_inbox_id, position, delivery_id)
+  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+  where x.delivery_id is null and e.provider_message_id is not null and e.kind <> 'other'
+  on conflict do nothing;
+  if locked is not null then
+    perform delivery.fold_events(e_inbox, e_position, e_kind, e_key, e_delivery, busy);
+  end if;
+  delete from delivery.callback_todo t where t.callback_inbox_id = any (inboxes) and t.callback_inbox_id <> all (waiting);
+  return cardinality(inboxes);
+end
+$$;
+COMMENT ON FUNCTION delivery.fold_callbacks(p_limit integer) IS 'Applies what providers have said to the deliveries, many callbacks at a time.';
+CREATE FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  n_inbox bigint[];
+  n_position integer[];
+  n_delivery bigint[];
+begin
+  with told as (
+    select distinct on (x.delivery_id, x.kind, x.event_key) x.*, e.happened_at, e.is_machine, e.link,
+           concat_ws(' ', e.code, coalesce(e.answer, e.words)) as detail, e.code, a.name as account,
+           not exists (select from delivery.delivery_event ev
+             where ev.delivery_id = x.delivery_id and ev.kind = x.kind and ev.event_key = x.event_key) as is_new
+    from unnest(p_inbox_ids, p_positions, p_kinds, p_keys, p_delivery_ids) as x (callback_inbox_id, position, kind, event_key, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    where x.delivery_id <> all (p_busy) and x.kind not in ('queued', 'sent', 'other')
+    order by x.delivery_id, x.kind, x.event_key, e.happened_at, e.is_machine, detail, coalesce(e.link, '')
+  ), noted as (
+    insert into delivery.delivery_event as ev (delivery_id, kind, event_key, happened_at, source, detail, is_machine, link, callback_inbox_id)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at, 'callback of ' || t.account, nullif(t.detail, ''), t.is_machine, t.link, t.callback_inbox_id
+    from told t
+    -- Told in two ways: the same one stays, whichever came first.
+    on conflict (delivery_id, kind, event_key) do update
+      set happened_at = excluded.happened_at, source = excluded.source, detail = excluded.detail, is_machine = excluded.is_machine,
+          link = excluded.link, callback_inbox_id = excluded.callback_inbox_id
+      where ev.callback_inbox_id is not null
+        and (excluded.happened_at, excluded.is_machine, coalesce(excluded.detail, ''), coalesce(excluded.link, ''))
+          < (ev.happened_at, ev.is_machine, coalesce(ev.detail, ''), coalesce(ev.link, ''))
+  )
+  select array_agg(t.callback_inbox_id), array_agg(t.position), array_agg(t.delivery_id) into n_inbox, n_position, n_delivery
+  from told t
+  -- What most callbacks say has no consequences for anybody.
+  where t.is_new and (t.kind in ('bounced_hard', 'bounced_soft', 'complained', 'unsubscribed', 'resubscribed')
+    or (t.kind = 'failed' and t.code is not null)
+    or (t.kind = 'delivered' and exists (select from delivery.delivery d
+      join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      join marketing.suppression s on s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'
+      where d.delivery_id = t.delivery_id)));
+  perform delivery.settle_by_events(array_agg(y.delivery_id), array_agg(y.is_proven))
+  from (
+    select x.delivery_id, bool_or(x.kind not in ('failed', 'resubscribed', 'other')) as is_proven
+    from unnest(p_delivery_ids, p_kinds) as x (delivery_id, kind)
+    where x.delivery_id is not null and x.delivery_id <> all (p_busy)
+    group by x.delivery_id
+  ) y;
+  -- Only what is new has consequences: a repeated complaint does not undo what a person has mended since.
+  if n_inbox is not null then
+    perform delivery.heed_events(n_inbox, n_position, n_delivery);
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) IS 'Writes events down once each and lets them decide about their deliveries.';
 CREATE FUNCTION delivery.follow_wishes() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -701,6 +856,231 @@ CREATE FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) 
       and delivery.account_works(a.is_active, a.open_until, a.paused_until))
 $$;
 COMMENT ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) IS 'Whether a step''s messages can go through another account.';
+CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  select delivery.note_answers(array_agg(d.contact_id), array_agg(a.channel), array_agg(e.kind = 'resubscribed'), array_agg('callback of ' || a.name),
+    array_agg(format('%s, callback %s, delivery %s', coalesce(p.code, e.kind), e.callback_inbox_id, d.delivery_id)), array_agg(e.happened_at))
+  from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+  join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  left join delivery.provider_code p on p.driver = a.driver and p.code = e.code and p.meaning = 'unsubscribed'
+  where e.kind in ('complained', 'unsubscribed', 'resubscribed') or p.code is not null
+  having count(*) > 0
+$$;
+COMMENT ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Unsubscribed, complained, subscribed again: becomes consent, with its source and proof.';
+CREATE FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with news as materialized (
+    select e.kind, a.channel, 'callback of ' || a.name as source, coalesce(cp.address, e.address) as address, cp.contact_point_id,
+           left(coalesce(nullif(concat_ws(' ', e.code, e.words), ''), 'The provider said that it does not exist.'), 500) as words
+    from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    join delivery.delivery d on d.delivery_id = x.delivery_id
+    left join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+      and (e.address is null or lower(cp.address) = lower(e.address))
+    where e.kind in ('bounced_hard', 'complained')
+  ), switched_off as (
+    update marketing.contact_point p set is_usable = false, unusable_reason = n.words
+    from (select contact_point_id, min(words) as words from news where kind = 'bounced_hard' group by 1) n
+    where p.contact_point_id = n.contact_point_id and p.is_usable
+  )
+  insert into marketing.suppression as s (channel, address, reason, source)
+  select distinct on (n.channel, n.address) n.channel, n.address, v.reason, n.source
+  from news n cross join lateral (select case n.kind when 'complained' then 'complaint' else 'hard bounce' end as reason) v
+  where n.address is not null
+  order by n.channel, n.address, delivery.suppression_weight(v.reason) desc, n.source
+  on conflict (channel, address) do update
+    set reason = excluded.reason, source = excluded.source, until = null
+    where s.until is not null
+       or (delivery.suppression_weight(s.reason) > 0 and delivery.suppression_weight(s.reason) < delivery.suppression_weight(excluded.reason))
+$$;
+COMMENT ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Hard bounces and complaints: the address is not written to again.';
+CREATE FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  select delivery.note_answers(array_agg(d.contact_id), array_agg(a.channel), array_agg(false), array_agg('answer of ' || a.name),
+    array_agg(format('%s, delivery %s, attempt %s', x.code, x.delivery_id, x.attempt)), array_agg(now()))
+  from unnest(p_delivery_ids, p_attempts, p_codes) as x (delivery_id, attempt, code)
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  join delivery.run_step rs on rs.run_step_id = d.run_step_id
+  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.provider_account a on a.provider_account_id = l.provider_account_id
+  join delivery.provider_code p on p.driver = a.driver and p.code = x.code and p.meaning = 'unsubscribed'
+  having count(*) > 0
+$$;
+COMMENT ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) IS 'A provider refused because the person has unsubscribed there: becomes consent.';
+CREATE FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  perform delivery.heed_answers(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+  perform delivery.heed_soft_bounces(p_inbox_ids, p_positions, p_delivery_ids);
+end
+$$;
+COMMENT ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Draws the consequences of new events for addresses and consent.';
+CREATE FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with point as materialized (
+    select distinct d.contact_id, d.contact_point_id, cp.channel, cp.address, 'callback of ' || a.name as source, a.soft_bounces_max
+    from unnest(p_inbox_ids, p_positions, p_delivery_ids) as x (callback_inbox_id, position, delivery_id)
+    join delivery.callback_event e on e.callback_inbox_id = x.callback_inbox_id and e.position = x.position
+    join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+    join delivery.delivery d on d.delivery_id = x.delivery_id
+    join marketing.contact_point cp on cp.contact_point_id = d.contact_point_id
+    where e.kind = 'bounced_soft'
+       or (e.kind = 'delivered' and exists (select from marketing.suppression s
+         where s.channel = cp.channel and s.address = cp.address and s.reason = 'soft bounces'))
+  ), counted as materialized (
+    select p.*, n.bounces >= p.soft_bounces_max as is_enough
+    from point p
+    cross join lateral (
+      select count(distinct d.delivery_id) filter (where e.kind = 'bounced_soft' and e.happened_at > l.delivered_at) as bounces
+      from (select coalesce(max(e.happened_at), '-infinity') as delivered_at
+            from delivery.delivery d join delivery.delivery_event e on e.delivery_id = d.delivery_id
+            where d.contact_id = p.contact_id and d.contact_point_id = p.contact_point_id and e.kind = 'delivered'
+              and d.delivery_id >= delivery.first_id_of(delivery.month_of(now() - interval '3 months'))) l,
+           delivery.delivery d join delivery.delivery_event e on e.delivery_id = d.delivery_id
+      where d.contact_id = p.contact_id and d.contact_point_id = p.contact_point_id
+        and d.delivery_id >= delivery.first_id_of(delivery.month_of(now() - interval '3 months'))
+    ) n
+  ), lifted as (
+    delete from marketing.suppression s using counted c
+    where s.channel = c.channel and s.address = c.address and s.reason = 'soft bounces' and not c.is_enough
+  )
+  insert into marketing.suppression (channel, address, reason, source)
+  select distinct on (c.channel, c.address) c.channel, c.address, 'soft bounces', c.source
+  from counted c where c.is_enough
+  order by c.channel, c.address, c.source
+  on conflict (channel, address) do nothing
+$$;
+COMMENT ON FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) IS 'Messages that did not arrive for a passing reason, again and again: the address is left alone until it works.';
+CREATE FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with fetched as (
+    update delivery.inbox_message m set delivered_at = now()
+    where m.delivery_id = any (p_delivery_ids) and m.delivered_at is null
+    returning m.delivery_id
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+    select f.delivery_id, 'delivered', now(), 'our own inbox' from fetched f
+  ), moved as (
+    update delivery.delivery d set status = 'delivered', settled_at = now()
+    from fetched f
+    where d.delivery_id = f.delivery_id and d.status = 'sent'
+    returning d.run_step_id
+  )
+  insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+  select n.run_step_id, n.status, '', pg_backend_pid() % 32, n.amount
+  from (
+    select m.run_step_id, 'sent'::delivery.delivery_status as status, -count(*) as amount from moved m group by 1
+    union all
+    select m.run_step_id, 'delivered', count(*) from moved m group by 1
+    order by 1, 2
+  ) n
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) IS 'Notes that the member''s app has fetched messages.';
+CREATE FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  shown bigint[];
+  feed text;
+begin
+  with page as (
+    select m.*
+    from delivery.inbox_message m
+    join marketing.contact p on p.contact_id = m.contact_id and p.erased_at is null
+    join delivery.delivery d on d.delivery_id = m.delivery_id and d.status in ('sent', 'delivered')
+    where m.contact_id = p_contact_id and m.visible_since <= now() and m.visible_until > now() and (p_with_read or m.read_at is null)
+      and (p_after_id is null or (m.weight, m.delivery_id) < (p_after_weight, p_after_id))
+    order by m.weight desc, m.delivery_id desc
+    limit p_limit + 1
+  ), numbered as (
+    select page.*, row_number() over (order by page.weight desc, page.delivery_id desc) as place from page
+  )
+  select array_agg(n.delivery_id) filter (where n.place <= p_limit),
+         jsonb_build_object(
+           'messages', coalesce(jsonb_agg(jsonb_build_object(
+             'id', n.delivery_id::text, 'title', n.title, 'text', n.body, 'link', n.link, 'image', n.image, 'data', n.data, 'weight', n.weight,
+             'sent_at', to_char(n.sent_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             'visible_until', to_char(n.visible_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             'is_read', n.read_at is not null) order by n.place) filter (where n.place <= p_limit), '[]'),
+           'next', case when count(*) > p_limit then max(n.weight || '.' || n.delivery_id) filter (where n.place = p_limit) end)::text
+  into shown, feed
+  from numbered n;
+  if shown is not null then
+    perform delivery.inbox_delivered(shown);
+  end if;
+  return feed;
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) IS 'The messages in a contact''s inbox, for their app.';
+CREATE FUNCTION delivery.inbox_put(p_messages text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  delete from delivery.inbox_message m
+  where m.delivery_id in (
+    select o.delivery_id from delivery.inbox_message o where o.visible_until < now() - interval '30 days'
+    order by o.visible_until limit 100 for update skip locked);
+  insert into delivery.inbox_message (delivery_id, contact_id, weight, visible_since, visible_until, title, body, link, image, data)
+  select d.delivery_id, d.contact_id, coalesce(x.weight, 0), v.visible_since,
+         coalesce(to_timestamp(x.visible_until_ms / 1000.0), v.visible_since + interval '30 days'), x.title, x.body, x.link, x.image, x.data
+  from unnest(p_messages) as m (message)
+  cross join lateral jsonb_to_record(m.message::jsonb) as x (delivery_id bigint, title text, body text, link text, image text, data jsonb,
+    weight integer, visible_from_ms bigint, visible_until_ms bigint)
+  join delivery.delivery d on d.delivery_id = x.delivery_id
+  cross join lateral (select coalesce(to_timestamp(x.visible_from_ms / 1000.0), now()) as visible_since) v
+  order by d.delivery_id
+  on conflict (delivery_id) do nothing;
+  return (select count(*) from unnest(p_messages) as m (message)
+          join delivery.inbox_message i on i.delivery_id = (m.message::jsonb ->> 'delivery_id')::bigint);
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_put(p_messages text[]) IS 'Puts messages into our own inbox. Repeating it changes nothing.';
+CREATE FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  mine bigint[];
+begin
+  with marked as (
+    update delivery.inbox_message m set read_at = now()
+    where m.delivery_id = any (p_delivery_ids) and m.contact_id = p_contact_id and m.read_at is null
+    returning m.delivery_id
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+    select m.delivery_id, 'opened', now(), 'our own inbox' from marked m
+  )
+  select array_agg(m.delivery_id) into mine from marked m;
+  if mine is null then
+    return 0;
+  end if;
+  perform delivery.inbox_delivered(mine);
+  return cardinality(mine);
+end
+$$;
+COMMENT ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) IS 'Marks messages in a contact''s inbox as read.';
 CREATE FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -719,6 +1099,45 @@ CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integ
     select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
 $$;
 COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
+CREATE FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  month integer := delivery.month_of(now());
+  ids bigint[];
+  kept bigint[];
+begin
+  if to_regclass('delivery.callback_event_' || month) is null then
+    perform delivery.ensure_partition(month);
+  end if;
+  select array_agg(delivery.first_id_of(month) + nextval('delivery.callback_number')) into ids from generate_subscripts(p_account_ids, 1);
+  with told as (
+    insert into delivery.callback_inbox (callback_inbox_id, provider_account_id, sha256, target, headers, body, problem)
+    select x.id, x.account_id, decode(x.sha256, 'hex'), x.target, x.headers, decode(x.body, 'base64'), x.problem
+    from unnest(ids, p_account_ids, p_sha256, p_targets, p_headers, p_bodies, p_problems)
+      as x (id, account_id, sha256, target, headers, body, problem)
+    on conflict do nothing
+    returning callback_inbox_id
+  )
+  select array_agg(t.callback_inbox_id) into kept from told t;
+  if kept is null then
+    return 0;
+  end if;
+  if cardinality(p_places) > 0 then
+    perform delivery.put_events(array_agg(ids[x.place]), array_agg(x.kind), array_agg(x.at_ms), array_agg(x.is_machine), array_agg(x.delivery_id),
+      array_agg(x.message_id), array_agg(x.event_key), array_agg(x.address), array_agg(x.code), array_agg(x.words), array_agg(x.link),
+      array_agg(x.answer))
+    from unnest(p_places, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+      as x (place, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer)
+    where ids[x.place] = any (kept);
+    insert into delivery.callback_todo (callback_inbox_id)
+    select distinct ids[x.place] from unnest(p_places) as x (place) where ids[x.place] = any (kept);
+  end if;
+  return cardinality(kept);
+end
+$$;
+COMMENT ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Keeps callbacks of providers word for word, once each, to be folded.';
 CREATE FUNCTION delivery.lane_feeds(p_lane_id integer) RETURNS TABLE(run_step_id bigint, weight integer, month integer, dispatch_cursor bigint, plan_cursor bigint, is_only boolean, is_first boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -841,6 +1260,31 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.make_run(p_campaign_id bigint) IS 'Starts one firing of a campaign.';
+CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callback_inbox_id bigint, "position" integer, kind text, event_key text, matched_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select e.callback_inbox_id, e.position, e.kind, coalesce(case when p.keeps_event_keys then e.event_key end, (extract(epoch from e.happened_at) * 1000)::bigint::text || coalesce(' ' || md5(e.link), '')),
+         d.delivery_id
+  from unnest(p_inbox_ids) as asked (callback_inbox_id)
+  join delivery.callback_event e on e.callback_inbox_id = asked.callback_inbox_id
+  join delivery.provider_account a on a.provider_account_id = e.provider_account_id
+  join delivery.provider p on p.driver = a.driver
+  left join lateral (
+    select x.delivery_id
+    from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
+          union all
+          select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
+    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    where (select b.driver = a.driver and b.channel = a.channel
+      from delivery.run_step rs
+      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.provider_account b on b.provider_account_id = l.provider_account_id
+      where rs.run_step_id = y.run_step_id)
+    order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
+    limit 1
+  ) d on true
+$$;
+COMMENT ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) IS 'Which deliveries the events of some callbacks speak of.';
 CREATE FUNCTION delivery.month_of(p_at timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -860,6 +1304,20 @@ CREATE FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mar
     and a.breaker_reason like 'The account cannot be used:%'
 $$;
 COMMENT ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) IS 'Writes down what is wrong with an account''s settings, or that nothing is.';
+CREATE FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into marketing.consent as k (contact_id, channel, topic_id, is_granted, source, proof, changed_at)
+  select distinct on (x.contact_id, x.channel) x.contact_id, x.channel, null::bigint, x.is_granted, x.source, x.proof, x.given_at
+  from unnest(p_contact_ids, p_channels, p_granted, p_sources, p_proofs, p_given_at)
+    as x (contact_id, channel, is_granted, source, proof, given_at)
+  join marketing.contact c on c.contact_id = x.contact_id
+  order by x.contact_id, x.channel, x.given_at desc, x.is_granted, x.proof
+  on conflict (contact_id, channel, topic_id) do update
+    set is_granted = excluded.is_granted, source = excluded.source, proof = excluded.proof, changed_at = excluded.changed_at
+    where k.changed_at < excluded.changed_at or (k.changed_at = excluded.changed_at and k.is_granted and not excluded.is_granted)
+$$;
+COMMENT ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) IS 'Writes into consent what people have said at a provider about a whole channel.';
 CREATE FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -926,6 +1384,32 @@ CREATE FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id
   delete from marketing.preview w where w.created_at < now() - interval '1 day';
 $$;
 COMMENT ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) IS 'Fills in a preview.';
+CREATE FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  with told as (
+    select d.delivery_id, t.attempt, t.provider_message_id
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids) as t (delivery_id, claim_token, attempt, provider_message_id)
+    join delivery.delivery d on d.delivery_id = t.delivery_id and d.claim_token = t.claim_token
+    where d.lease_until is not null and d.status in ('sent', 'delivered', 'bounced', 'failed')
+    order by d.delivery_id
+    for update of d
+  ), noted as (
+    update delivery.delivery d
+    set lease_until = null, provider_message_id = coalesce(t.provider_message_id, d.provider_message_id)
+    from told t
+    where d.delivery_id = t.delivery_id
+    returning d.delivery_id
+  ), in_time as (
+    update delivery.attempt a set is_late = false
+    from told t
+    where a.delivery_id = t.delivery_id and a.attempt = t.attempt
+  )
+  select count(*)::integer from noted
+$$;
+COMMENT ON FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) IS 'Keeps the results of deliveries that a provider''s callback had settled before.';
 CREATE FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -964,6 +1448,69 @@ CREATE FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_p
   where v.template_version_id = p_template_version_id and v.problem is distinct from p_problem
 $$;
 COMMENT ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) IS 'Writes down what is wrong with a template.';
+CREATE FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  noted_count integer;
+begin
+  with told as (
+    select x.*, to_timestamp(x.happened_at_ms / 1000.0) as happened_at
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms, p_event_keys, p_places, p_links, p_sources, p_is_machine)
+      as x (delivery_id, kind, happened_at_ms, event_key, place, link, source, is_machine)
+    where x.kind in ('opened', 'clicked')
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source, link, link_place, is_machine)
+    select t.delivery_id, t.kind, t.event_key, t.happened_at,
+           case when v.is_too_soon and not t.is_machine then t.source || ', too soon for a person' else t.source end,
+           t.link, t.place, t.is_machine or v.is_too_soon
+    from told t
+    join delivery.delivery d on d.delivery_id = t.delivery_id
+    cross join lateral (select t.kind = 'clicked' and (d.settled_at is null or t.happened_at < d.settled_at + interval '1 second') as is_too_soon) v
+    where (select count(*) from (
+        select from delivery.delivery_event e where e.delivery_id = t.delivery_id and e.kind = t.kind limit 100) x) < 100
+    on conflict (delivery_id, kind, event_key) do nothing
+    returning 1
+  )
+  select count(*) into noted_count from noted;
+  with touched as (
+    select x.delivery_id, max(to_timestamp(x.happened_at_ms / 1000.0)) as newest_at
+    from unnest(p_delivery_ids, p_kinds, p_happened_at_ms) as x (delivery_id, kind, happened_at_ms)
+    where x.kind = 'clicked'
+    group by 1
+  ), swept as (
+    select t.delivery_id, t.newest_at
+    from touched t
+    join delivery.delivery_event e on e.delivery_id = t.delivery_id and e.kind = 'clicked'
+      and e.happened_at between t.newest_at - interval '10 seconds' and t.newest_at
+    group by 1, 2
+    having count(distinct e.link_place) >= 3
+  )
+  update delivery.delivery_event e
+  set is_machine = true, source = e.source || ', several links at once'
+  from swept s
+  where e.delivery_id = s.delivery_id and e.kind = 'clicked' and not e.is_machine
+    and e.happened_at between s.newest_at - interval '10 seconds' and s.newest_at;
+  return noted_count;
+end
+$$;
+COMMENT ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) IS 'Writes down that messages were opened and links clicked, and tells scanners from people.';
+CREATE FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into delivery.delivery_event (delivery_id, kind, happened_at, source)
+  select d.delivery_id, 'unsubscribed', now(), p_source
+  from delivery.delivery d
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) x
+  where d.delivery_id = p_delivery_id and d.contact_id = p_contact_id and (x.channel_denied or x.topic_denied)
+    and not exists (select from delivery.delivery_event e where e.delivery_id = d.delivery_id and e.kind = 'unsubscribed')
+$$;
+COMMENT ON FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) IS 'Notes with a message that its recipient unsubscribed through it.';
 CREATE FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1077,6 +1624,22 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.previews_to_make(p_limit integer) IS 'Previews that people have asked for and that are not made yet.';
+CREATE FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  insert into delivery.callback_event (callback_inbox_id, position, provider_account_id, kind, happened_at, is_machine, delivery_id, provider_message_id, event_key,
+    address, code, words, link, answer)
+  select x.callback_inbox_id, row_number() over (partition by x.callback_inbox_id order by x.n), i.provider_account_id, x.kind,
+         least(timestamptz 'epoch' + x.at_ms * interval '1 millisecond', i.received_at), x.is_machine, nullif(x.delivery_id, 0),
+         x.message_id, x.event_key, x.address, x.code, x.words, x.link, x.answer
+  from unnest(p_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+    with ordinality as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer, n)
+  join delivery.callback_inbox i on i.callback_inbox_id = x.callback_inbox_id;
+end
+$$;
+COMMENT ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Writes down what callbacks say.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1159,7 +1722,14 @@ begin
   )
   select count(*) into moved_count from moved;
   if moved_count < array_length(p_delivery_ids, 1) then
+    moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
+  end if;
+  if moved_count < array_length(p_delivery_ids, 1) then
     perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  perform delivery.wake_events(p_provider_ids);
+  if exists (select from unnest(p_outcomes, p_codes) as x (outcome, code) where x.code is not null and x.outcome <> 'accepted') then
+    perform delivery.heed_codes(p_delivery_ids, p_attempts, p_codes);
   end if;
   -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
   if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
@@ -1173,6 +1743,76 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) IS 'Writes down what became of deliveries that a worker had.';
+CREATE FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with waiting as (
+    insert into delivery.callback_todo (callback_inbox_id, needs_parsing)
+    select i.callback_inbox_id, true from delivery.callback_inbox i
+    where i.received_at >= p_from and i.received_at < p_to
+      and i.callback_inbox_id >= delivery.first_id_of(delivery.month_of(p_from))
+      and i.callback_inbox_id < delivery.first_id_of(delivery.month_of(p_to) + 1)
+    on conflict (callback_inbox_id) do update set needs_parsing = true
+    returning 1
+  )
+  select count(*) from waiting
+$$;
+COMMENT ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Reads and folds old callbacks again, for example after a fault in a parser was mended: select delivery.refold(''2026-11-01'', now()).';
+CREATE FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET join_collapse_limit TO '1'
+    AS $$
+declare
+  asked bigint[];
+  waiting bigint[];
+  bereft bigint[];
+begin
+  -- Another receiver may have been quicker.
+  select array_agg(t.callback_inbox_id) into asked
+  from (select t.callback_inbox_id from delivery.callback_todo t where t.callback_inbox_id = any (p_inbox_ids) and t.needs_parsing
+        order by t.callback_inbox_id for update) t;
+  if asked is null then
+    return 0;
+  end if;
+  select coalesce(array_agg(x.callback_inbox_id), '{}') into waiting
+  from unnest(p_inbox_ids, p_readable) as x (callback_inbox_id, is_readable) where x.is_readable and x.callback_inbox_id = any (asked);
+  update delivery.callback_inbox i set problem = x.problem
+  from unnest(p_inbox_ids, p_problems) as x (callback_inbox_id, problem)
+  where i.callback_inbox_id = x.callback_inbox_id and i.callback_inbox_id = any (waiting) and i.problem is distinct from x.problem;
+  delete from delivery.callback_event e where e.callback_inbox_id = any (waiting);
+  delete from delivery.callback_orphan o where o.callback_inbox_id = any (waiting);
+  perform delivery.put_events(array_agg(x.callback_inbox_id), array_agg(x.kind), array_agg(x.at_ms), array_agg(x.is_machine),
+    array_agg(x.delivery_id), array_agg(x.message_id), array_agg(x.event_key), array_agg(x.address), array_agg(x.code), array_agg(x.words),
+    array_agg(x.link), array_agg(x.answer))
+  from unnest(p_event_inbox_ids, p_kinds, p_at_ms, p_machine, p_delivery_ids, p_message_ids, p_keys, p_addresses, p_codes, p_words, p_links, p_answers)
+    as x (callback_inbox_id, kind, at_ms, is_machine, delivery_id, message_id, event_key, address, code, words, link, answer)
+  where x.callback_inbox_id = any (waiting)
+  having count(*) > 0;
+  -- What is said as before stays as it is, so that it has no consequences a second time.
+  with gone as (
+    delete from delivery.delivery_event d
+    where d.callback_inbox_id = any (waiting)
+      and not exists (select from delivery.match_events(array[d.callback_inbox_id]) m
+        where m.matched_id = d.delivery_id and m.kind = d.kind and m.event_key = d.event_key)
+    returning d.delivery_id
+  )
+  select array_agg(distinct g.delivery_id) into bereft from gone g;
+  if bereft is not null then
+    perform from delivery.delivery d where d.delivery_id = any (bereft) order by d.delivery_id for update;
+    perform delivery.settle_by_events(bereft, array_fill(false, array[cardinality(bereft)]));
+  end if;
+  update delivery.callback_todo t set needs_parsing = false where t.callback_inbox_id = any (asked);
+  return cardinality(asked);
+end
+$$;
+COMMENT ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'What callbacks say, after they have been read again.';
 CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1180,12 +1820,14 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
-         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text,
+         rs.channel = 'email' and coalesce(c.track_opens, c.class = 'marketing'),
+         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
@@ -1206,6 +1848,74 @@ CREATE FUNCTION delivery.runs_to_plan(p_limit integer) RETURNS TABLE(campaign_ru
   limit p_limit
 $$;
 COMMENT ON FUNCTION delivery.runs_to_plan(p_limit integer) IS 'Runs whose audience is still being made.';
+CREATE FUNCTION delivery.set_aside_callback(p_problem text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with oldest as (
+    delete from delivery.callback_todo t
+    where t.callback_inbox_id = (select o.callback_inbox_id from delivery.callback_todo o where not o.needs_parsing
+      order by o.callback_inbox_id limit 1 for update skip locked)
+    returning t.callback_inbox_id
+  )
+  update delivery.callback_inbox i set problem = 'It could not be folded: ' || p_problem
+  from oldest where i.callback_inbox_id = oldest.callback_inbox_id
+  returning i.callback_inbox_id
+$$;
+COMMENT ON FUNCTION delivery.set_aside_callback(p_problem text) IS 'Takes a callback that cannot be folded out of the way.';
+CREATE FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with was as materialized (
+    select d.delivery_id, d.run_step_id, d.status, d.reason, v.kind, v.detail,
+           case when v.kind like 'bounced%' then 'bounced'
+                when v.kind is not null then v.kind
+                when asked.is_proven or d.status in ('delivered', 'bounced') or d.reason = 'provider_failed' then 'sent'
+           end::delivery.delivery_status as becomes
+    from unnest(p_delivery_ids, p_proven) as asked (delivery_id, is_proven)
+    join delivery.delivery d on d.delivery_id = asked.delivery_id
+    left join lateral (
+      select e.kind, e.detail from delivery.delivery_event e
+      where e.delivery_id = d.delivery_id and delivery.event_weight(e.kind) > 0 and e.callback_inbox_id is not null
+      order by delivery.event_weight(e.kind) desc, e.happened_at, coalesce(e.detail, '')
+      limit 1
+    ) v on true
+    where d.status <> 'held_out'
+  ), moved as (
+    update delivery.delivery d
+    set status = w.becomes,
+        reason = case w.becomes when 'bounced' then w.kind when 'failed' then 'provider_failed' end,
+        detail = case when w.becomes in ('bounced', 'failed') then w.detail end,
+        waiting_for = null, next_at = null,
+        settled_at = case when w.becomes = w.status then d.settled_at else now() end
+    from was w
+    where d.delivery_id = w.delivery_id and w.becomes is not null
+      and (d.status, d.reason, d.detail) is distinct from
+          (w.becomes, case w.becomes when 'bounced' then w.kind when 'failed' then 'provider_failed' end,
+           case when w.becomes in ('bounced', 'failed') then w.detail end)
+    returning d.delivery_id, d.run_step_id, d.status, d.reason, w.status as was, w.reason as was_reason
+  ), noted as (
+    insert into delivery.delivery_event (delivery_id, kind, event_key, happened_at, source)
+    select m.delivery_id, 'sent_after_all', 'callback', now(), 'the provider''s callback' from moved m where m.was = 'uncertain'
+    on conflict do nothing
+  )
+  insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
+  select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, sum(n.amount)
+  from (
+    select m.run_step_id, m.was as status,
+           case when m.was in ('planned', 'queued', 'sending', 'sent') then '' else coalesce(m.was_reason, '') end as reason, -1 as amount from moved m
+    union all
+    select m.run_step_id, m.status, coalesce(m.reason, ''), 1 from moved m
+  ) n
+  group by 1, 2, 3
+  having sum(n.amount) <> 0
+  order by 1, 2, 3
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
+$$;
+COMMENT ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) IS 'Gives deliveries the status that their events say, and keeps the tally.';
 CREATE FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) RETURNS delivery.delivery_status
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1283,6 +1993,54 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  word record;
+  person record;
+  answer text;
+  proof text := format('SMS %s', p_event_key);
+begin
+  insert into delivery.sms_reply (provider_account_id, event_key, received_at) values (p_provider_account_id, p_event_key, p_at)
+  on conflict do nothing;
+  if not found then
+    return (select r.reply from delivery.sms_reply r where r.provider_account_id = p_provider_account_id and r.event_key = p_event_key);
+  end if;
+  select k.meaning, k.language into word from marketing.sms_keyword k
+  where k.word = upper(regexp_replace(btrim(left(p_text, 200), E' \t\r\n.,!?"''«»„“”'), '\s+', ' ', 'g'));
+  if not found then
+    return null;
+  end if;
+  if word.meaning = 'start' and not exists (
+      select from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS' and s.created_at <= p_at) then
+    return null;
+  end if;
+  if word.meaning = 'stop' then
+    insert into marketing.suppression (channel, address, reason, source, created_at) values ('sms', p_address, 'stop by SMS', proof, p_at)
+    on conflict (channel, address) do nothing;
+  elsif word.meaning = 'start' then
+    delete from marketing.suppression s where s.channel = 'sms' and s.address = p_address and s.reason = 'stop by SMS';
+  end if;
+  for person in
+    select p.contact_id, p.language from marketing.contact_point cp join marketing.contact p using (contact_id)
+    where cp.channel = 'sms' and cp.address = p_address and p.erased_at is null
+    order by p.contact_id
+    for no key update of p
+  loop
+    word.language := coalesce(word.language, person.language);
+    if word.meaning <> 'help' then
+      perform marketing.set_consent(person.contact_id, 'sms', null, word.meaning = 'start', 'reply by SMS', proof);
+    end if;
+  end loop;
+  answer := marketing.page_texts(coalesce(word.language, 'en')) ->> ('sms_' || word.meaning);
+  update delivery.sms_reply r set meaning = word.meaning, reply = answer
+  where r.provider_account_id = p_provider_account_id and r.event_key = p_event_key;
+  return answer;
+end
+$$;
+COMMENT ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) IS 'Acts on an answer to an SMS: STOP, START or HELP, in each language of marketing.sms_keyword.';
 CREATE FUNCTION delivery.standing_run(p_campaign_id bigint) RETURNS TABLE(campaign_run_id bigint, month integer, run_step_id bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -1312,6 +2070,12 @@ CREATE FUNCTION delivery.step_lanes(p_run_step_id bigint) RETURNS TABLE(lane_id 
   where sl.run_step_id = p_run_step_id
 $$;
 COMMENT ON FUNCTION delivery.step_lanes(p_run_step_id bigint) IS 'What the sweeper needs to know of the lanes of a step.';
+CREATE FUNCTION delivery.suppression_weight(p_reason text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case p_reason when 'soft bounces' then 1 when 'hard bounce' then 2 when 'complaint' then 3 else 0 end
+$$;
+COMMENT ON FUNCTION delivery.suppression_weight(p_reason text) IS 'Which reason stays when an address is to be left alone for several; 0: one that a person gave, which always stays.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1589,6 +2353,61 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) IS 'Takes back what the broker did not take.';
+CREATE FUNCTION delivery.wake_events(p_provider_ids text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  -- Hardly ever there is one: the usual answer must cost the workers nothing.
+  if exists (select from delivery.callback_orphan) then
+    insert into delivery.callback_todo (callback_inbox_id)
+    select distinct o.callback_inbox_id
+    from unnest(p_provider_ids) as x (provider_message_id)
+    join delivery.callback_orphan o on o.provider_message_id = x.provider_message_id
+    on conflict do nothing;
+  end if;
+end
+$$;
+COMMENT ON FUNCTION delivery.wake_events(p_provider_ids text[]) IS 'Sets events going that waited for the provider''s number of their message.';
+CREATE FUNCTION delivery.wake_orphans() RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with due as (
+    select o.callback_inbox_id, o.position from delivery.callback_orphan o
+    where o.next_at <= now() order by o.next_at limit 100 for update skip locked
+  ), given_up as (
+    delete from delivery.callback_orphan o using due
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since < now() - interval '1 day'
+  ), later as (
+    update delivery.callback_orphan o set next_at = now() + greatest(now() - o.waits_since, interval '2 seconds')
+    from due
+    where o.callback_inbox_id = due.callback_inbox_id and o.position = due.position and o.waits_since >= now() - interval '1 day'
+    returning o.callback_inbox_id, o.position, o.provider_message_id
+  )
+  insert into delivery.callback_todo (callback_inbox_id)
+  select distinct l.callback_inbox_id from later l
+  where exists (select from delivery.attempt a where a.provider_message_id = l.provider_message_id)
+  on conflict do nothing;
+end
+$$;
+COMMENT ON FUNCTION delivery.wake_orphans() IS 'Looks again for the deliveries of events that came too early.';
+CREATE FUNCTION marketing.forget_inbox() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    delete from delivery.inbox_message m using old_rows o where m.contact_id = o.contact_id;
+  else
+    delete from delivery.inbox_message m where m.contact_id = new.contact_id;
+  end if;
+  return null;
+end
+$$;
+COMMENT ON FUNCTION marketing.forget_inbox() IS 'Empties the inbox of a contact who asked to be forgotten or is deleted.';
 CREATE FUNCTION marketing.guard_campaign() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1698,6 +2517,15 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.guard_template_version() IS 'Keeps template versions as they were sent, and lets the programs check each.';
+CREATE FUNCTION marketing.hold_contact(p_contact_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform from marketing.contact c where c.contact_id = p_contact_id and c.erased_at is null for no key update;
+  return found;
+end
+$$;
+COMMENT ON FUNCTION marketing.hold_contact(p_contact_id bigint) IS 'Lets one change of a contact''s answers at a time through.';
 CREATE FUNCTION marketing.newest_partials(p_names text[]) RETURNS bigint[]
     LANGUAGE sql STABLE
     AS $$
@@ -1725,6 +2553,18 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.note_consent() IS 'Writes every change of consent to consent_event.';
+CREATE FUNCTION marketing.page_texts(p_language text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(jsonb_object_agg(t.key, t.text), '{}')
+  from (
+    select distinct on (p.key) p.key, p.text
+    from marketing.page_text p
+    where p.language in (p_language, split_part(p_language, '-', 1), 'en')
+    order by p.key, (p.language = p_language) desc, (p.language <> 'en') desc
+  ) t
+$$;
+COMMENT ON FUNCTION marketing.page_texts(p_language text) IS 'What our pages say in a language; in English where there is no translation.';
 CREATE FUNCTION marketing.partial_names(p_text text) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -1755,6 +2595,39 @@ CREATE FUNCTION marketing.partials_of(p_text text) RETURNS TABLE(partial_names t
   select names.names, marketing.newest_partials(names.names) from names
 $$;
 COMMENT ON FUNCTION marketing.partials_of(p_text text) IS 'Everything that a text needs of the partials.';
+CREATE FUNCTION marketing.preferences(p_contact_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_build_object(
+    'language', coalesce(l.language, 'en'),
+    'texts', marketing.page_texts(p.language),
+    'channels', coalesce((
+      select jsonb_agg(x.channel order by x.channel)
+      from (select distinct cp.channel from marketing.contact_point cp where cp.contact_id = p.contact_id and cp.is_usable) x), '[]'),
+    'topics', coalesce((
+      select jsonb_agg(jsonb_build_object(
+          'topic_id', t.topic_id, 'name', coalesce(tt.name, t.name),
+          'description', case when tt.name is null then t.description else tt.description end,
+          'on', coalesce((
+            select jsonb_object_agg(x.channel, not coalesce(r.channel_denied, false) and not coalesce(r.topic_denied, false)
+                                               and (not t.needs_opt_in or coalesce(r.topic_granted, false)))
+            from (select distinct cp.channel from marketing.contact_point cp where cp.contact_id = p.contact_id and cp.is_usable) x
+            cross join lateral marketing.reach(p.contact_id, x.channel, t.topic_id) r), '{}'))
+        order by t.topic_id)
+      from marketing.topic t
+      left join lateral (
+        select y.name, y.description from marketing.topic_translation y
+        where y.topic_id = t.topic_id and y.language in (p.language, split_part(p.language, '-', 1))
+        order by y.language = p.language desc limit 1) tt on true
+      where t.is_listed), '[]'))
+  from marketing.contact p
+  left join lateral (
+    select x.language from marketing.page_text x where x.language in (p.language, split_part(p.language, '-', 1))
+    order by x.language = p.language desc limit 1) l on true
+  where p.contact_id = p_contact_id and p.erased_at is null
+$$;
+COMMENT ON FUNCTION marketing.preferences(p_contact_id bigint) IS 'What a contact may choose on the preference page, and what they have chosen.';
 CREATE FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) RETURNS TABLE(contact_point_id bigint, address text, suppressed boolean, channel_denied boolean, topic_granted boolean, topic_denied boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -1797,6 +2670,50 @@ CREATE FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_sta
   end
 $$;
 COMMENT ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) IS 'Why a message may not be sent, in one word that delivery.reason explains; empty when it may. The only place where this is decided.';
+CREATE FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_channel marketing.channel;
+  asked record;
+  changed integer := 0;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return null;
+  end if;
+  for v_channel in
+    select distinct c.channel
+    from unnest(p_channels, p_wanted) as x (channel, wanted)
+    join marketing.consent c on c.contact_id = p_contact_id and c.channel::text = x.channel and c.topic_id is null and not c.is_granted
+    join marketing.contact_point cp on cp.contact_id = p_contact_id and cp.channel = c.channel and cp.is_usable
+    where x.wanted
+  loop
+    changed := changed + marketing.set_consent(p_contact_id, v_channel, null, true, p_source, p_proof)::integer;
+    perform marketing.set_consent(p_contact_id, v_channel, t.topic_id, false, p_source, p_proof)
+    from marketing.topic t
+    where t.topic_id not in (select x.topic_id from unnest(p_topic_ids, p_channels) as x (topic_id, channel) where x.channel = v_channel::text);
+  end loop;
+  for asked in
+    select distinct on (t.topic_id, cp.channel) t.topic_id, cp.channel, x.wanted,
+      not coalesce(r.topic_denied, false) and (not t.needs_opt_in or coalesce(r.topic_granted, false)) as holds
+    from unnest(p_topic_ids, p_channels, p_wanted) as x (topic_id, channel, wanted)
+    join marketing.topic t on t.topic_id = x.topic_id and t.is_listed
+    join marketing.contact_point cp on cp.contact_id = p_contact_id and cp.channel::text = x.channel and cp.is_usable
+    cross join lateral marketing.reach(p_contact_id, cp.channel, t.topic_id) r
+    where not coalesce(r.channel_denied, false)
+  loop
+    if asked.wanted <> asked.holds then
+      changed := changed + marketing.set_consent(p_contact_id, asked.channel, asked.topic_id, asked.wanted, p_source, p_proof)::integer;
+    end if;
+  end loop;
+  if changed > 0 then
+    perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  end if;
+  return changed;
+end
+$$;
+COMMENT ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) IS 'Writes what a contact chose on the preference page.';
 CREATE FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) RETURNS TABLE(last_id bigint, matched bigint, path text, lacking bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1951,6 +2868,19 @@ begin
 end
 $$;
 COMMENT ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) IS 'Sends one transactional message: select marketing.send_message(42, ''one-time code'', ''{"code": "123456"}'', ''login-77''). Returns the delivery.';
+CREATE FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into marketing.consent as c (contact_id, channel, topic_id, is_granted, source, proof)
+  values (p_contact_id, p_channel, p_topic_id, p_is_granted, p_source, p_proof)
+  on conflict (contact_id, channel, topic_id) do update
+  set is_granted = excluded.is_granted, source = excluded.source, proof = excluded.proof, changed_at = now()
+  where c.is_granted <> excluded.is_granted;
+  return found;
+end
+$$;
+COMMENT ON FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) IS 'Writes one answer of a contact, unless they said the same before.';
 CREATE FUNCTION marketing.start_problem(p_campaign_id bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2023,6 +2953,47 @@ CREATE FUNCTION marketing.token_defaults() RETURNS jsonb
   select coalesce(jsonb_object_agg(d.path, d.text), '{}') from marketing.token_default d
 $$;
 COMMENT ON FUNCTION marketing.token_defaults() IS 'The defaults of tokens without a value, by path.';
+CREATE FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_channel marketing.channel := 'email';
+  v_topic_id bigint;
+  is_new boolean;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return 'unknown';
+  end if;
+  select rs.channel, c.topic_id into v_channel, v_topic_id
+  from delivery.delivery d
+  join delivery.run_step rs using (run_step_id)
+  join delivery.campaign_run r using (campaign_run_id)
+  join marketing.campaign c using (campaign_id)
+  where d.delivery_id = p_delivery_id and d.contact_id = p_contact_id;
+  is_new := marketing.set_consent(p_contact_id, coalesce(v_channel, 'email'), v_topic_id, false, p_source, p_proof);
+  perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  return case when is_new then 'unsubscribed' else 'already' end;
+end
+$$;
+COMMENT ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) IS 'A contact unsubscribes from the topic of a message with one click.';
+CREATE FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  changed integer;
+begin
+  if not marketing.hold_contact(p_contact_id) then
+    return null;
+  end if;
+  select count(*) filter (where marketing.set_consent(p_contact_id, x.channel, null, false, p_source, p_proof)) into changed
+  from unnest(enum_range(null::marketing.channel)) as x (channel);
+  perform delivery.note_unsubscribed(p_delivery_id, p_contact_id, p_source);
+  return changed;
+end
+$$;
+COMMENT ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) IS 'A contact wants no more marketing on any channel.';
 CREATE FUNCTION report.audience_gaps(p_campaign_id bigint) RETURNS TABLE(template text, field text, path text, line_number integer, looked_at bigint, lacking bigint, sentence text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2197,6 +3168,88 @@ COMMENT ON COLUMN delivery.attempt.duration_ms IS 'How long the provider took.';
 COMMENT ON COLUMN delivery.attempt.worker IS 'Which worker made it.';
 COMMENT ON COLUMN delivery.attempt.is_late IS 'The answer came after the worker''s time was up.';
 COMMENT ON COLUMN delivery.attempt.recorded_at IS 'When it was written down.';
+CREATE TABLE delivery.callback_event (
+    callback_inbox_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    provider_account_id integer NOT NULL,
+    kind text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    is_machine boolean DEFAULT false NOT NULL,
+    delivery_id bigint,
+    provider_message_id text,
+    event_key text,
+    address text,
+    code text,
+    words text,
+    link text,
+    answer text,
+    CONSTRAINT "A callback says one of the things that we know" CHECK ((kind = ANY (ARRAY['queued'::text, 'sent'::text, 'deferred'::text, 'delivered'::text, 'bounced_hard'::text, 'bounced_soft'::text, 'failed'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'resubscribed'::text, 'replied'::text, 'other'::text])))
+)
+PARTITION BY RANGE (callback_inbox_id);
+COMMENT ON TABLE delivery.callback_event IS 'What a callback says, event by event, as the receiver understood it. A month is one table, as in callback_inbox.';
+COMMENT ON COLUMN delivery.callback_event.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_event."position" IS 'Its first, second, ... event.';
+COMMENT ON COLUMN delivery.callback_event.provider_account_id IS 'For which account it came.';
+COMMENT ON COLUMN delivery.callback_event.kind IS 'What happened: queued, sent, deferred, delivered, bounced_hard (the address will never work), bounced_soft, failed, opened, clicked, complained, unsubscribed, resubscribed, replied, other.';
+COMMENT ON COLUMN delivery.callback_event.happened_at IS 'When it happened, as the provider says, at the latest when we heard of it.';
+COMMENT ON COLUMN delivery.callback_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
+COMMENT ON COLUMN delivery.callback_event.delivery_id IS 'Our own number of the delivery, if the provider told it back.';
+COMMENT ON COLUMN delivery.callback_event.provider_message_id IS 'The provider''s number of the message.';
+COMMENT ON COLUMN delivery.callback_event.event_key IS 'The provider''s number of the event.';
+COMMENT ON COLUMN delivery.callback_event.address IS 'To which address, if told.';
+COMMENT ON COLUMN delivery.callback_event.code IS 'The provider''s code, for example 550 or 30005.';
+COMMENT ON COLUMN delivery.callback_event.words IS 'The provider''s explanation.';
+COMMENT ON COLUMN delivery.callback_event.link IS 'Where a click led.';
+COMMENT ON COLUMN delivery.callback_event.answer IS 'What the recipient wrote back.';
+CREATE TABLE delivery.callback_inbox (
+    callback_inbox_id bigint NOT NULL,
+    provider_account_id integer NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    sha256 bytea NOT NULL,
+    target text NOT NULL,
+    headers text NOT NULL,
+    body bytea NOT NULL,
+    problem text
+)
+PARTITION BY RANGE (callback_inbox_id);
+COMMENT ON TABLE delivery.callback_inbox IS 'Every callback that a provider has sent and signed, word for word, once. A month is one table: to forget the month, drop it. Until then delivery.refold can read it again.';
+COMMENT ON COLUMN delivery.callback_inbox.callback_inbox_id IS 'Its number: the month in which it came, then twelve digits.';
+COMMENT ON COLUMN delivery.callback_inbox.provider_account_id IS 'For which account it came.';
+COMMENT ON COLUMN delivery.callback_inbox.received_at IS 'When it came.';
+COMMENT ON COLUMN delivery.callback_inbox.sha256 IS 'Fingerprint of what was said; the same words of the same account are kept once.';
+COMMENT ON COLUMN delivery.callback_inbox.target IS 'Path and query that were called, for example /callbacks/main?d=202611000000000042.';
+COMMENT ON COLUMN delivery.callback_inbox.headers IS 'The headers that say something about the body, line by line.';
+COMMENT ON COLUMN delivery.callback_inbox.body IS 'The body, byte by byte.';
+COMMENT ON COLUMN delivery.callback_inbox.problem IS 'Why it could not be understood, although its signature is right. Empty: it was.';
+CREATE SEQUENCE delivery.callback_number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+COMMENT ON SEQUENCE delivery.callback_number IS 'The last twelve digits of a callback_inbox_id.';
+CREATE TABLE delivery.callback_orphan (
+    callback_inbox_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    provider_message_id text NOT NULL,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+COMMENT ON TABLE delivery.callback_orphan IS 'Events that came before the result of their sending was written down, and events of messages that are not ours. Given up after a day.';
+COMMENT ON COLUMN delivery.callback_orphan.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_orphan."position" IS 'Which of its events.';
+COMMENT ON COLUMN delivery.callback_orphan.provider_message_id IS 'The provider''s number of the message, by which its delivery will be found.';
+COMMENT ON COLUMN delivery.callback_orphan.waits_since IS 'Since when it waits.';
+COMMENT ON COLUMN delivery.callback_orphan.next_at IS 'When it is looked for again at the latest.';
+CREATE TABLE delivery.callback_todo (
+    callback_inbox_id bigint NOT NULL,
+    needs_parsing boolean DEFAULT false NOT NULL,
+    waits_since timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE delivery.callback_todo IS 'Callbacks whose events have not been folded into the deliveries yet; nearly empty as a rule.';
+COMMENT ON COLUMN delivery.callback_todo.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN delivery.callback_todo.needs_parsing IS 'On: a receiver is to read the callback again first; see delivery.refold.';
+COMMENT ON COLUMN delivery.callback_todo.waits_since IS 'Since when it waits.';
 CREATE TABLE delivery.campaign_run (
     campaign_run_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -2320,7 +3373,12 @@ CREATE TABLE delivery.delivery_event (
     source text NOT NULL,
     detail text,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT "An event is one that we know" CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'deferred'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'converted'::text, 'settled_by_hand'::text, 'sent_after_all'::text])))
+    event_key text,
+    is_machine boolean DEFAULT false NOT NULL,
+    callback_inbox_id bigint,
+    link text,
+    link_place integer,
+    CONSTRAINT "An event is one that we know" CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'bounced_hard'::text, 'bounced_soft'::text, 'deferred'::text, 'failed'::text, 'opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'resubscribed'::text, 'replied'::text, 'converted'::text, 'settled_by_hand'::text, 'sent_after_all'::text])))
 )
 PARTITION BY RANGE (delivery_id);
 COMMENT ON TABLE delivery.delivery_event IS 'What happened to a message after it was sent, or what a person decided about it.';
@@ -2331,6 +3389,11 @@ COMMENT ON COLUMN delivery.delivery_event.happened_at IS 'When it happened.';
 COMMENT ON COLUMN delivery.delivery_event.source IS 'Who says so.';
 COMMENT ON COLUMN delivery.delivery_event.detail IS 'More about it.';
 COMMENT ON COLUMN delivery.delivery_event.recorded_at IS 'When we learned of it.';
+COMMENT ON COLUMN delivery.delivery_event.event_key IS 'Tells apart events of one kind: the provider''s number of the event, or its time. The same one counts once.';
+COMMENT ON COLUMN delivery.delivery_event.is_machine IS 'On: opened or clicked by a mail scanner or proxy, not by a person.';
+COMMENT ON COLUMN delivery.delivery_event.callback_inbox_id IS 'Which callback said so. Empty: none did.';
+COMMENT ON COLUMN delivery.delivery_event.link IS 'Where a click led.';
+COMMENT ON COLUMN delivery.delivery_event.link_place IS 'Which link of the message was clicked: 1 is the first one.';
 ALTER TABLE delivery.delivery_event ALTER COLUMN delivery_event_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.delivery_event_delivery_event_id_seq
     START WITH 1
@@ -2347,6 +3410,36 @@ CREATE SEQUENCE delivery.delivery_number
     NO MAXVALUE
     CACHE 1;
 COMMENT ON SEQUENCE delivery.delivery_number IS 'The last twelve digits of a delivery_id.';
+CREATE TABLE delivery.inbox_message (
+    delivery_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    weight integer DEFAULT 0 NOT NULL,
+    visible_since timestamp with time zone NOT NULL,
+    visible_until timestamp with time zone NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    link text,
+    image text,
+    data jsonb,
+    sent_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivered_at timestamp with time zone,
+    read_at timestamp with time zone,
+    CONSTRAINT "A message is visible until after it became visible" CHECK ((visible_until > visible_since))
+);
+COMMENT ON TABLE delivery.inbox_message IS 'Our own inbox: messages that the member''s app fetches. They go by themselves 30 days after they are no longer visible.';
+COMMENT ON COLUMN delivery.inbox_message.delivery_id IS 'Which delivery.';
+COMMENT ON COLUMN delivery.inbox_message.contact_id IS 'Whose inbox.';
+COMMENT ON COLUMN delivery.inbox_message.weight IS 'Greater ones stand above, then newer ones.';
+COMMENT ON COLUMN delivery.inbox_message.visible_since IS 'The app does not see it before.';
+COMMENT ON COLUMN delivery.inbox_message.visible_until IS 'The app does not see it afterwards.';
+COMMENT ON COLUMN delivery.inbox_message.title IS 'Its title.';
+COMMENT ON COLUMN delivery.inbox_message.body IS 'Its text.';
+COMMENT ON COLUMN delivery.inbox_message.link IS 'Where a tap leads. Empty: nowhere.';
+COMMENT ON COLUMN delivery.inbox_message.image IS 'Address of an image. Empty: none.';
+COMMENT ON COLUMN delivery.inbox_message.data IS 'More for the app, as a JSON object. Empty: nothing.';
+COMMENT ON COLUMN delivery.inbox_message.sent_at IS 'When it was put there.';
+COMMENT ON COLUMN delivery.inbox_message.delivered_at IS 'When the app fetched it for the first time.';
+COMMENT ON COLUMN delivery.inbox_message.read_at IS 'When the app said that it was read.';
 CREATE TABLE delivery.lane (
     lane_id integer NOT NULL,
     provider_account_id integer NOT NULL,
@@ -2399,13 +3492,15 @@ CREATE TABLE delivery.provider (
     driver text NOT NULL,
     channels marketing.channel[] NOT NULL,
     is_keyed boolean NOT NULL,
-    description text NOT NULL
+    description text NOT NULL,
+    keeps_event_keys boolean DEFAULT true NOT NULL
 );
 COMMENT ON TABLE delivery.provider IS 'The providers that the workers know. Filled by the programs.';
 COMMENT ON COLUMN delivery.provider.driver IS 'Name of the driver, for example smtp.';
 COMMENT ON COLUMN delivery.provider.channels IS 'Which channels it serves.';
 COMMENT ON COLUMN delivery.provider.is_keyed IS 'On: the provider recognises a repeated message by its key, so sending again is harmless.';
 COMMENT ON COLUMN delivery.provider.description IS 'What it is.';
+COMMENT ON COLUMN delivery.provider.keeps_event_keys IS 'On: an event has the same number when the provider tells it again. Off: it has another one, so it is recognised by its kind, time and link.';
 ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery.provider_account_provider_account_id_seq
     START WITH 1
@@ -2415,6 +3510,18 @@ ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENER
     CACHE 1
 );
 COMMENT ON SEQUENCE delivery.provider_account_provider_account_id_seq IS 'Gives out delivery.provider_account.provider_account_id.';
+CREATE TABLE delivery.provider_code (
+    driver text NOT NULL,
+    code text NOT NULL,
+    meaning text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT "The meaning of a code is one that we know: unsubscribed" CHECK ((meaning = 'unsubscribed'::text))
+);
+COMMENT ON TABLE delivery.provider_code IS 'Codes of providers, in answers and in callbacks, that say something about the person and not only about the message.';
+COMMENT ON COLUMN delivery.provider_code.driver IS 'Which provider, for example twilio.';
+COMMENT ON COLUMN delivery.provider_code.code IS 'Its code, for example 21610.';
+COMMENT ON COLUMN delivery.provider_code.meaning IS 'unsubscribed: the person has said no to this channel, at the provider.';
+COMMENT ON COLUMN delivery.provider_code.description IS 'What the provider''s documentation says.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
     per_second numeric,
@@ -2516,6 +3623,19 @@ COMMENT ON TABLE delivery.send_key IS 'Remembers the keys given to marketing.sen
 COMMENT ON COLUMN delivery.send_key.idempotency_key IS 'The caller''s key.';
 COMMENT ON COLUMN delivery.send_key.delivery_id IS 'The delivery it stands for.';
 COMMENT ON COLUMN delivery.send_key.created_at IS 'When it was first used.';
+CREATE TABLE delivery.sms_reply (
+    provider_account_id integer NOT NULL,
+    event_key text NOT NULL,
+    meaning text,
+    reply text,
+    received_at timestamp with time zone NOT NULL
+);
+COMMENT ON TABLE delivery.sms_reply IS 'Answers by SMS that have been acted on, so that one that is reported twice counts once. Neither number nor text is kept.';
+COMMENT ON COLUMN delivery.sms_reply.provider_account_id IS 'Which account took it.';
+COMMENT ON COLUMN delivery.sms_reply.event_key IS 'The provider''s number for it.';
+COMMENT ON COLUMN delivery.sms_reply.meaning IS 'What it meant: stop, start or help. Empty: none of them.';
+COMMENT ON COLUMN delivery.sms_reply.reply IS 'What was to be answered. Empty: nothing.';
+COMMENT ON COLUMN delivery.sms_reply.received_at IS 'When it came.';
 CREATE TABLE delivery.tally (
     run_step_id bigint NOT NULL,
     status delivery.delivery_status NOT NULL,
@@ -2560,6 +3680,9 @@ CREATE TABLE marketing.campaign (
     weight integer DEFAULT 1 NOT NULL,
     description text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    track_opens boolean,
+    track_clicks boolean,
+    track_sms_links boolean DEFAULT false NOT NULL,
     CONSTRAINT "A broadcast needs a segment" CHECK (((kind <> 'broadcast'::text) OR (segment_id IS NOT NULL))),
     CONSTRAINT "A campaign is a broadcast or standing" CHECK ((kind = ANY (ARRAY['broadcast'::text, 'standing'::text]))),
     CONSTRAINT "A marketing campaign needs a topic that people can refuse" CHECK (((class <> 'marketing'::marketing.message_class) OR (topic_id IS NOT NULL))),
@@ -2587,6 +3710,9 @@ COMMENT ON COLUMN marketing.campaign.attempts_max IS 'How often a message is tri
 COMMENT ON COLUMN marketing.campaign.weight IS 'Its share of the speed beside other campaigns: 2 gets twice as much as 1.';
 COMMENT ON COLUMN marketing.campaign.description IS 'What it is for.';
 COMMENT ON COLUMN marketing.campaign.created_at IS 'When it was made.';
+COMMENT ON COLUMN marketing.campaign.track_opens IS 'Emails tell when they are opened. Empty: on for marketing, off for transactional.';
+COMMENT ON COLUMN marketing.campaign.track_clicks IS 'Links in emails lead through us and are counted. Empty: on for marketing, off for transactional.';
+COMMENT ON COLUMN marketing.campaign.track_sms_links IS 'Links in SMS lead through us, too. They grow by a third and about 60 characters, which may cost a second SMS.';
 ALTER TABLE marketing.campaign ALTER COLUMN campaign_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.campaign_campaign_id_seq
     START WITH 1
@@ -2707,6 +3833,16 @@ ALTER TABLE marketing.contact_point ALTER COLUMN contact_point_id ADD GENERATED 
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.contact_point_contact_point_id_seq IS 'Gives out marketing.contact_point.contact_point_id.';
+CREATE TABLE marketing.page_text (
+    language text NOT NULL,
+    key text NOT NULL,
+    text text NOT NULL,
+    CONSTRAINT "The language of a page's text is written as en or pt-BR" CHECK ((language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text))
+);
+COMMENT ON TABLE marketing.page_text IS 'What the preference page and the answers to SMS say, in each language. To add a language, add its rows; what is missing is said in English.';
+COMMENT ON COLUMN marketing.page_text.language IS 'Language code, for example lv.';
+COMMENT ON COLUMN marketing.page_text.key IS 'Which text, for example title. The rows with language en show all of them.';
+COMMENT ON COLUMN marketing.page_text.text IS 'The text itself.';
 CREATE TABLE marketing.partial (
     partial_id bigint NOT NULL,
     name text NOT NULL,
@@ -2840,6 +3976,17 @@ ALTER TABLE marketing.segment ALTER COLUMN segment_id ADD GENERATED BY DEFAULT A
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.segment_segment_id_seq IS 'Gives out marketing.segment.segment_id.';
+CREATE TABLE marketing.sms_keyword (
+    word text NOT NULL,
+    meaning text NOT NULL,
+    language text,
+    CONSTRAINT "A word is written in capitals, without blanks around it" CHECK (((word = upper(word)) AND (word = btrim(word)) AND (word <> ''::text))),
+    CONSTRAINT "A word means stop, start or help" CHECK ((meaning = ANY (ARRAY['stop'::text, 'start'::text, 'help'::text])))
+);
+COMMENT ON TABLE marketing.sms_keyword IS 'What a contact may answer to an SMS, as the only words of the message. The capital and small letters, dots and exclamation marks do not matter.';
+COMMENT ON COLUMN marketing.sms_keyword.word IS 'The word, for example STOP.';
+COMMENT ON COLUMN marketing.sms_keyword.meaning IS 'stop: send no more. start: send again what was stopped. help: explain.';
+COMMENT ON COLUMN marketing.sms_keyword.language IS 'Language of the word, which the answer is written in. Empty: the contact''s own.';
 CREATE TABLE marketing.step (
     step_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -2973,13 +4120,15 @@ CREATE TABLE marketing.topic (
     topic_id bigint NOT NULL,
     name text NOT NULL,
     description text,
-    needs_opt_in boolean DEFAULT true NOT NULL
+    needs_opt_in boolean DEFAULT true NOT NULL,
+    is_listed boolean DEFAULT true NOT NULL
 );
 COMMENT ON TABLE marketing.topic IS 'A kind of message that a contact may accept or refuse, for example "Weekly offers".';
 COMMENT ON COLUMN marketing.topic.topic_id IS 'Our number for the topic.';
 COMMENT ON COLUMN marketing.topic.name IS 'What contacts see on the preference page.';
 COMMENT ON COLUMN marketing.topic.description IS 'A sentence for contacts.';
 COMMENT ON COLUMN marketing.topic.needs_opt_in IS 'On: only contacts who said yes get it. Off: everybody who did not say no.';
+COMMENT ON COLUMN marketing.topic.is_listed IS 'On: contacts see it on the preference page. Off: only you change what they said, and "unsubscribe from everything" does.';
 ALTER TABLE marketing.topic ALTER COLUMN topic_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.topic_topic_id_seq
     START WITH 1
@@ -2989,6 +4138,35 @@ ALTER TABLE marketing.topic ALTER COLUMN topic_id ADD GENERATED BY DEFAULT AS ID
     CACHE 1
 );
 COMMENT ON SEQUENCE marketing.topic_topic_id_seq IS 'Gives out marketing.topic.topic_id.';
+CREATE TABLE marketing.topic_translation (
+    topic_id bigint NOT NULL,
+    language text NOT NULL,
+    name text NOT NULL,
+    description text,
+    CONSTRAINT "A language is written as en or pt-BR" CHECK ((language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text))
+);
+COMMENT ON TABLE marketing.topic_translation IS 'What a topic is called in another language, for the preference page.';
+COMMENT ON COLUMN marketing.topic_translation.topic_id IS 'Which topic.';
+COMMENT ON COLUMN marketing.topic_translation.language IS 'Language code, for example lv.';
+COMMENT ON COLUMN marketing.topic_translation.name IS 'Its name in that language, for example "Nedēļas piedāvājumi".';
+COMMENT ON COLUMN marketing.topic_translation.description IS 'A sentence for contacts. Empty: none.';
+CREATE VIEW report.callback_problem AS
+ SELECT i.callback_inbox_id,
+    a.name AS account,
+    a.driver,
+    i.received_at,
+    i.problem,
+    octet_length(i.body) AS body_bytes
+   FROM (delivery.callback_inbox i
+     LEFT JOIN delivery.provider_account a USING (provider_account_id))
+  WHERE (i.problem IS NOT NULL);
+COMMENT ON VIEW report.callback_problem IS 'Callbacks that providers have signed and that we did not understand or could not apply. They are kept; after an update, delivery.refold reads them again.';
+COMMENT ON COLUMN report.callback_problem.callback_inbox_id IS 'Which callback.';
+COMMENT ON COLUMN report.callback_problem.account IS 'For which account it came.';
+COMMENT ON COLUMN report.callback_problem.driver IS 'From which provider.';
+COMMENT ON COLUMN report.callback_problem.received_at IS 'When it came.';
+COMMENT ON COLUMN report.callback_problem.problem IS 'What is wrong with it.';
+COMMENT ON COLUMN report.callback_problem.body_bytes IS 'How long it is.';
 CREATE VIEW report.delivery AS
  SELECT d.delivery_id,
     c.name AS campaign,
@@ -3083,6 +4261,34 @@ COMMENT ON COLUMN report.lane.ready_count IS 'Messages waiting.';
 COMMENT ON COLUMN report.lane.consumer_count IS 'Workers listening.';
 COMMENT ON COLUMN report.lane.measured_at IS 'When that was looked at.';
 COMMENT ON COLUMN report.lane.state IS 'Whether the account works.';
+CREATE VIEW report.links AS
+ SELECT r.campaign_run_id,
+    c.name AS campaign,
+    rs.channel,
+    e.link_place AS place,
+    e.link,
+    count(*) FILTER (WHERE (NOT e.is_machine)) AS clicks,
+    count(DISTINCT d.contact_id) FILTER (WHERE (NOT e.is_machine)) AS people,
+    count(*) FILTER (WHERE e.is_machine) AS machine_clicks,
+    min(e.happened_at) FILTER (WHERE (NOT e.is_machine)) AS first_at,
+    max(e.happened_at) FILTER (WHERE (NOT e.is_machine)) AS last_at
+   FROM ((((delivery.campaign_run r
+     JOIN marketing.campaign c USING (campaign_id))
+     JOIN delivery.run_step rs USING (campaign_run_id))
+     JOIN delivery.delivery d ON (((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)))))
+     JOIN delivery.delivery_event e ON (((e.delivery_id = d.delivery_id) AND (e.kind = 'clicked'::text))))
+  GROUP BY r.campaign_run_id, c.name, rs.channel, e.link_place, e.link;
+COMMENT ON VIEW report.links IS 'Which links were clicked: select * from report.links where campaign = ''Autumn 2026'' order by people desc.';
+COMMENT ON COLUMN report.links.campaign_run_id IS 'Which run.';
+COMMENT ON COLUMN report.links.campaign IS 'Which campaign.';
+COMMENT ON COLUMN report.links.channel IS 'Which channel.';
+COMMENT ON COLUMN report.links.place IS 'Its place in the message: 1 is the first link. Empty where the provider counted the click.';
+COMMENT ON COLUMN report.links.link IS 'Where it leads, without what stands behind a question mark.';
+COMMENT ON COLUMN report.links.clicks IS 'Clicks by people, as far as that can be told.';
+COMMENT ON COLUMN report.links.people IS 'How many contacts clicked it.';
+COMMENT ON COLUMN report.links.machine_clicks IS 'Clicks by scanners.';
+COMMENT ON COLUMN report.links.first_at IS 'First click by a person.';
+COMMENT ON COLUMN report.links.last_at IS 'Last one.';
 CREATE VIEW report.not_started AS
  SELECT c.campaign_id,
     c.name AS campaign,
@@ -3097,6 +4303,66 @@ COMMENT ON COLUMN report.not_started.campaign IS 'Its name.';
 COMMENT ON COLUMN report.not_started.status IS 'scheduled: waits for its time. draft: something stands in its way.';
 COMMENT ON COLUMN report.not_started.send_at IS 'When it may begin.';
 COMMENT ON COLUMN report.not_started.blocked_reason IS 'What stands in its way, and what to do.';
+CREATE VIEW report.run_engagement AS
+ SELECT r.campaign_run_id,
+    c.campaign_id,
+    c.name AS campaign,
+    rs.channel,
+    rs.run_step_id,
+    t.reached,
+    t.delivered,
+    t.bounced,
+    COALESCE(e.opened, (0)::bigint) AS opened,
+    COALESCE(e.opened_by_machines, (0)::bigint) AS opened_by_machines,
+    COALESCE(e.clicked, (0)::bigint) AS clicked,
+    COALESCE(e.clicked_by_machines, (0)::bigint) AS clicked_by_machines,
+    COALESCE(e.complained, (0)::bigint) AS complained,
+    COALESCE(e.unsubscribed, (0)::bigint) AS unsubscribed,
+    COALESCE(e.replied, (0)::bigint) AS replied,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.opened, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS open_percent,
+        CASE
+            WHEN (t.reached > 0) THEN round(((100.0 * (COALESCE(e.clicked, (0)::bigint))::numeric) / (t.reached)::numeric), 1)
+            ELSE NULL::numeric
+        END AS click_percent
+   FROM ((((delivery.campaign_run r
+     JOIN marketing.campaign c USING (campaign_id))
+     JOIN delivery.run_step rs USING (campaign_run_id))
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(y.amount) FILTER (WHERE (y.status = ANY (ARRAY['sent'::delivery.delivery_status, 'delivered'::delivery.delivery_status]))), (0)::numeric))::bigint AS reached,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'delivered'::delivery.delivery_status)), (0)::numeric))::bigint AS delivered,
+            (COALESCE(sum(y.amount) FILTER (WHERE (y.status = 'bounced'::delivery.delivery_status)), (0)::numeric))::bigint AS bounced
+           FROM delivery.tally y
+          WHERE (y.run_step_id = rs.run_step_id)) t)
+     LEFT JOIN LATERAL ( SELECT count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND (NOT v.is_machine))) AS opened,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'opened'::text) AND v.is_machine)) AS opened_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND (NOT v.is_machine))) AS clicked,
+            count(DISTINCT d.delivery_id) FILTER (WHERE ((v.kind = 'clicked'::text) AND v.is_machine)) AS clicked_by_machines,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'complained'::text)) AS complained,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'unsubscribed'::text)) AS unsubscribed,
+            count(DISTINCT d.delivery_id) FILTER (WHERE (v.kind = 'replied'::text)) AS replied
+           FROM (delivery.delivery d
+             JOIN delivery.delivery_event v ON ((v.delivery_id = d.delivery_id)))
+          WHERE ((d.run_step_id = rs.run_step_id) AND (d.delivery_id >= (r.month * '1000000000000'::bigint)) AND (d.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.delivery_id >= (r.month * '1000000000000'::bigint)) AND (v.delivery_id < ((r.month + 1) * '1000000000000'::bigint)) AND (v.kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'complained'::text, 'unsubscribed'::text, 'replied'::text])))) e ON (true));
+COMMENT ON VIEW report.run_engagement IS 'What people did with the messages of a run, by channel. Each message counts once in each column: select * from report.run_engagement where campaign = ''Autumn 2026''.';
+COMMENT ON COLUMN report.run_engagement.campaign_run_id IS 'Which run.';
+COMMENT ON COLUMN report.run_engagement.campaign_id IS 'Which campaign.';
+COMMENT ON COLUMN report.run_engagement.campaign IS 'Its name.';
+COMMENT ON COLUMN report.run_engagement.channel IS 'Which channel.';
+COMMENT ON COLUMN report.run_engagement.run_step_id IS 'Which step of the run.';
+COMMENT ON COLUMN report.run_engagement.reached IS 'Messages that the provider took and that did not come back: sent and delivered.';
+COMMENT ON COLUMN report.run_engagement.delivered IS 'Those that were reported as delivered; providers do not report on every channel.';
+COMMENT ON COLUMN report.run_engagement.bounced IS 'Reported as bounced.';
+COMMENT ON COLUMN report.run_engagement.opened IS 'Opened by a person, as far as one can tell.';
+COMMENT ON COLUMN report.run_engagement.opened_by_machines IS 'Opened by a mail scanner or proxy; says nothing of the person.';
+COMMENT ON COLUMN report.run_engagement.clicked IS 'With a click by a person.';
+COMMENT ON COLUMN report.run_engagement.clicked_by_machines IS 'With a click by a mail scanner.';
+COMMENT ON COLUMN report.run_engagement.complained IS 'Reported as spam.';
+COMMENT ON COLUMN report.run_engagement.unsubscribed IS 'After which the person unsubscribed.';
+COMMENT ON COLUMN report.run_engagement.replied IS 'Which the person answered.';
+COMMENT ON COLUMN report.run_engagement.open_percent IS 'Opened of reached.';
+COMMENT ON COLUMN report.run_engagement.click_percent IS 'Clicked of reached.';
 CREATE VIEW report.run_ledger AS
  SELECT r.campaign_run_id,
     c.campaign_id,
@@ -3303,12 +4569,26 @@ COMMENT ON COLUMN report.template_status.remarks IS 'What else was found: warnin
 COMMENT ON COLUMN report.template_status.tokens IS 'What it reads of a contact, for example contact.first_name, profile.city.';
 COMMENT ON COLUMN report.template_status.partials IS 'The partials that it uses.';
 COMMENT ON COLUMN report.template_status.checked_at IS 'When the programs last looked at it.';
+ALTER TABLE ONLY delivery.callback_todo
+    ADD CONSTRAINT "A callback waits once" PRIMARY KEY (callback_inbox_id);
+ALTER TABLE ONLY delivery.provider_code
+    ADD CONSTRAINT "A code of a provider has one meaning" PRIMARY KEY (driver, code);
+ALTER TABLE ONLY delivery.inbox_message
+    ADD CONSTRAINT "A delivery is in the inbox once" PRIMARY KEY (delivery_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A run has each step once" UNIQUE (campaign_run_id, step_id);
 ALTER TABLE ONLY delivery.run_step_lane
     ADD CONSTRAINT "A step has each lane once" PRIMARY KEY (run_step_id, lane_id);
 ALTER TABLE ONLY delivery.warm_up
     ADD CONSTRAINT "A warm-up has each day once" PRIMARY KEY (provider_account_id, day_number);
+ALTER TABLE ONLY delivery.sms_reply
+    ADD CONSTRAINT "An answer by SMS is taken once" PRIMARY KEY (provider_account_id, event_key);
+ALTER TABLE ONLY delivery.callback_orphan
+    ADD CONSTRAINT "An event waits for its delivery once" PRIMARY KEY (callback_inbox_id, "position");
+ALTER TABLE ONLY delivery.callback_inbox
+    ADD CONSTRAINT "Each callback has a number of its own" PRIMARY KEY (callback_inbox_id);
+ALTER TABLE ONLY delivery.callback_event
+    ADD CONSTRAINT "Each event has its place in a callback" PRIMARY KEY (callback_inbox_id, "position");
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "One lane per account and class" UNIQUE (provider_account_id, class);
 ALTER TABLE ONLY delivery.provider_account
@@ -3349,6 +4629,8 @@ ALTER TABLE ONLY delivery.send_key
     ADD CONSTRAINT send_key_pkey PRIMARY KEY (idempotency_key);
 ALTER TABLE ONLY delivery.tally
     ADD CONSTRAINT tally_pkey PRIMARY KEY (run_step_id, status, reason, slot);
+ALTER TABLE ONLY marketing.sms_keyword
+    ADD CONSTRAINT "A word is on the list once" PRIMARY KEY (word);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Each campaign has a number of its own" PRIMARY KEY (campaign_id);
 ALTER TABLE ONLY marketing.consent_event
@@ -3383,6 +4665,10 @@ ALTER TABLE ONLY marketing.template_token
     ADD CONSTRAINT "Each token of a version has its own position" PRIMARY KEY (template_version_id, "position");
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Each topic has a number of its own" PRIMARY KEY (topic_id);
+ALTER TABLE ONLY marketing.page_text
+    ADD CONSTRAINT "One text per language and key" PRIMARY KEY (language, key);
+ALTER TABLE ONLY marketing.topic_translation
+    ADD CONSTRAINT "One translation per topic and language" PRIMARY KEY (topic_id, language);
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "Two campaigns cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.contact
@@ -3395,14 +4681,29 @@ ALTER TABLE ONLY marketing.template
     ADD CONSTRAINT "Two templates cannot have the same name" UNIQUE (name);
 ALTER TABLE ONLY marketing.topic
     ADD CONSTRAINT "Two topics cannot have the same name" UNIQUE (name);
+COMMENT ON INDEX delivery."A callback waits once" IS 'The key of callback_todo: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."A code of a provider has one meaning" IS 'The key of provider_code: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."A delivery is in the inbox once" IS 'The key of inbox_message: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery."A run has each step once" IS 'Keeps the rows of run_step apart.';
 COMMENT ON INDEX delivery."A step has each lane once" IS 'Finds the lanes of a step.';
 COMMENT ON INDEX delivery."A warm-up has each day once" IS 'Finds the days of a warm-up.';
+COMMENT ON INDEX delivery."An answer by SMS is taken once" IS 'The key of sms_reply: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."An event waits for its delivery once" IS 'The key of callback_orphan: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."Each callback has a number of its own" IS 'The key of callback_inbox: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery."Each event has its place in a callback" IS 'The key of callback_event: finds the events of a callback.';
 COMMENT ON INDEX delivery."One lane per account and class" IS 'Keeps the rows of lane apart.';
 COMMENT ON INDEX delivery."Two accounts cannot have the same name" IS 'Keeps the rows of provider_account apart.';
 COMMENT ON INDEX delivery.a_definition_has_a_name IS 'The key of schema_definition: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.a_migration_has_a_number IS 'The key of schema_migration: finds a row, and no two rows have the same.';
+CREATE INDEX attempt_of_message ON ONLY delivery.attempt USING hash (provider_message_id) WHERE (provider_message_id IS NOT NULL);
+COMMENT ON INDEX delivery.attempt_of_message IS 'Finds the delivery that a provider speaks of by its own number.';
 COMMENT ON INDEX delivery.attempt_pkey IS 'The key of attempt: finds a row, and no two rows have the same.';
+CREATE INDEX callback_orphan_next ON delivery.callback_orphan USING btree (next_at);
+COMMENT ON INDEX delivery.callback_orphan_next IS 'Finds what is to be looked at again.';
+CREATE INDEX callback_orphan_of_message ON delivery.callback_orphan USING btree (provider_message_id);
+COMMENT ON INDEX delivery.callback_orphan_of_message IS 'Finds what a provider had said before we knew its number of the message.';
+CREATE INDEX callback_todo_to_parse ON delivery.callback_todo USING btree (callback_inbox_id) WHERE needs_parsing;
+COMMENT ON INDEX delivery.callback_todo_to_parse IS 'Finds the callbacks that a receiver is to read again.';
 CREATE INDEX campaign_run_of_campaign ON delivery.campaign_run USING btree (campaign_id);
 COMMENT ON INDEX delivery.campaign_run_of_campaign IS 'Finds the runs of a campaign.';
 CREATE INDEX campaign_run_open ON delivery.campaign_run USING btree (campaign_run_id) WHERE (ended_at IS NULL);
@@ -3411,8 +4712,16 @@ COMMENT ON INDEX delivery.campaign_run_pkey IS 'The key of campaign_run: finds a
 CREATE INDEX dead_letter_of_delivery ON delivery.dead_letter USING btree (delivery_id);
 COMMENT ON INDEX delivery.dead_letter_of_delivery IS 'Counts how often a delivery died on the broker.';
 COMMENT ON INDEX delivery.dead_letter_pkey IS 'The key of dead_letter: finds a row, and no two rows have the same.';
+CREATE INDEX delivery_event_of_callback ON ONLY delivery.delivery_event USING btree (callback_inbox_id) WHERE (callback_inbox_id IS NOT NULL);
+COMMENT ON INDEX delivery.delivery_event_of_callback IS 'Finds what a callback has led to.';
+CREATE UNIQUE INDEX delivery_event_once ON ONLY delivery.delivery_event USING btree (delivery_id, kind, event_key);
+COMMENT ON INDEX delivery.delivery_event_once IS 'The same event counts once, however often it is told; also finds the events of a delivery.';
 COMMENT ON INDEX delivery.delivery_event_pkey IS 'The key of delivery_event: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.delivery_pkey IS 'The key of delivery: finds a row, and no two rows have the same.';
+CREATE INDEX inbox_message_of_contact ON delivery.inbox_message USING btree (contact_id, weight DESC, delivery_id DESC);
+COMMENT ON INDEX delivery.inbox_message_of_contact IS 'The inbox of a contact, in its order.';
+CREATE INDEX inbox_message_over ON delivery.inbox_message USING btree (visible_until);
+COMMENT ON INDEX delivery.inbox_message_over IS 'Finds what may go.';
 COMMENT ON INDEX delivery.lane_pkey IS 'The key of lane: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.lane_pulse_pkey IS 'The key of lane_pulse: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.lane_queue_name_key IS 'Keeps the rows of lane apart.';
@@ -3428,6 +4737,7 @@ COMMENT ON INDEX delivery.send_key_pkey IS 'The key of send_key: finds a row, an
 COMMENT ON INDEX delivery.tally_pkey IS 'The key of tally: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "A contact has the same address only once" ON marketing.contact_point USING btree (contact_id, channel, address);
 COMMENT ON INDEX marketing."A contact has the same address only once" IS 'A contact has the same address only once; also finds the addresses of a contact.';
+COMMENT ON INDEX marketing."A word is on the list once" IS 'The key of sms_keyword: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "An address is on the list once" ON marketing.suppression USING btree (channel, address);
 COMMENT ON INDEX marketing."An address is on the list once" IS 'An address is on the list once.';
 COMMENT ON INDEX marketing."Each campaign has a number of its own" IS 'The key of campaign: finds a row, and no two rows have the same.';
@@ -3449,6 +4759,8 @@ COMMENT ON INDEX marketing."Each token of a version has its own position" IS 'Th
 COMMENT ON INDEX marketing."Each topic has a number of its own" IS 'The key of topic: finds a row, and no two rows have the same.';
 CREATE UNIQUE INDEX "One answer per contact, channel and topic" ON marketing.consent USING btree (contact_id, channel, topic_id) NULLS NOT DISTINCT;
 COMMENT ON INDEX marketing."One answer per contact, channel and topic" IS 'One answer per contact, channel and topic.';
+COMMENT ON INDEX marketing."One text per language and key" IS 'The key of page_text: finds a row, and no two rows have the same.';
+COMMENT ON INDEX marketing."One translation per topic and language" IS 'The key of topic_translation: finds a row, and no two rows have the same.';
 COMMENT ON INDEX marketing."Two campaigns cannot have the same name" IS 'Keeps the rows of campaign apart.';
 COMMENT ON INDEX marketing."Two contacts cannot have the same member number" IS 'Keeps the rows of contact apart.';
 COMMENT ON INDEX marketing."Two partials cannot have the same name" IS 'Keeps the rows of partial apart.';
@@ -3457,6 +4769,8 @@ COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps t
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX contact_point_of_address ON marketing.contact_point USING btree (channel, address);
+COMMENT ON INDEX marketing.contact_point_of_address IS 'Finds whose an address is.';
 CREATE INDEX partial_version_of_partial ON marketing.partial_version USING btree (partial_id, partial_version_id DESC);
 COMMENT ON INDEX marketing.partial_version_of_partial IS 'Finds the newest version.';
 CREATE INDEX partial_version_unchecked ON marketing.partial_version USING btree (partial_version_id) WHERE (checked_at IS NULL);
@@ -3467,12 +4781,16 @@ CREATE INDEX preview_of_contact ON marketing.preview USING btree (contact_id);
 COMMENT ON INDEX marketing.preview_of_contact IS 'Finds the previews of a contact who is deleted.';
 CREATE INDEX preview_to_make ON marketing.preview USING btree (preview_id) WHERE (made_at IS NULL);
 COMMENT ON INDEX marketing.preview_to_make IS 'Finds what is to be made.';
+CREATE INDEX suppression_of_soft_bounces ON marketing.suppression USING btree (channel, address) WHERE (reason = 'soft bounces'::text);
+COMMENT ON INDEX marketing.suppression_of_soft_bounces IS 'Finds what a delivery may take back.';
 CREATE INDEX template_version_of_template ON marketing.template_version USING btree (template_id, template_version_id DESC);
 COMMENT ON INDEX marketing.template_version_of_template IS 'Finds the newest version.';
 CREATE INDEX template_version_unchecked ON marketing.template_version USING btree (template_version_id) WHERE (NOT is_current);
 COMMENT ON INDEX marketing.template_version_unchecked IS 'Finds the versions that wait to be checked.';
 CREATE INDEX template_version_with_partials ON marketing.template_version USING btree (template_id, template_version_id) WHERE (partial_names <> '{}'::text[]);
 COMMENT ON INDEX marketing.template_version_with_partials IS 'Finds the versions that a changed partial may concern.';
+CREATE TRIGGER forget_inbox_deleted AFTER DELETE ON marketing.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.forget_inbox();
+CREATE TRIGGER forget_inbox_erased AFTER UPDATE OF erased_at ON marketing.contact FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION marketing.forget_inbox();
 CREATE TRIGGER guard_campaign BEFORE INSERT OR UPDATE ON marketing.campaign FOR EACH ROW EXECUTE FUNCTION marketing.guard_campaign();
 CREATE TRIGGER guard_consent_event BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.consent_event FOR EACH STATEMENT EXECUTE FUNCTION marketing.guard_consent_event();
 CREATE TRIGGER guard_partial BEFORE UPDATE ON marketing.partial FOR EACH ROW EXECUTE FUNCTION marketing.guard_partial();
@@ -3534,6 +4852,8 @@ ALTER TABLE ONLY marketing.preview
     ADD CONSTRAINT "The template of a preview must exist" FOREIGN KEY (template_id) REFERENCES marketing.template(template_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.consent
     ADD CONSTRAINT "The topic of a consent must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id);
+ALTER TABLE ONLY marketing.topic_translation
+    ADD CONSTRAINT "The topic of a translation must exist" FOREIGN KEY (topic_id) REFERENCES marketing.topic(topic_id) ON DELETE CASCADE;
 GRANT USAGE ON SCHEMA delivery TO postrider_marketer;
 GRANT USAGE ON SCHEMA delivery TO postrider_analyst;
 GRANT USAGE ON SCHEMA delivery TO postrider_ops;
@@ -3545,6 +4865,7 @@ GRANT USAGE ON SCHEMA marketing TO postrider_analyst;
 GRANT USAGE ON SCHEMA marketing TO postrider_ops;
 GRANT USAGE ON SCHEMA marketing TO postrider_scheduler;
 GRANT USAGE ON SCHEMA marketing TO postrider_segment;
+GRANT USAGE ON SCHEMA marketing TO postrider_receiver;
 GRANT USAGE ON SCHEMA report TO postrider_marketer;
 GRANT USAGE ON SCHEMA report TO postrider_analyst;
 GRANT USAGE ON SCHEMA report TO postrider_ops;
@@ -3560,6 +4881,10 @@ GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until t
 GRANT ALL ON FUNCTION delivery.account_works(p_is_active boolean, p_open_until timestamp with time zone, p_paused_until timestamp with time zone) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.block_run(p_campaign_run_id bigint, p_reason text) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.callback_accounts() FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.callback_accounts() TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.callbacks_to_parse(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.callbacks_to_parse(p_limit integer) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.close_breaker(p_provider_account_id integer) FROM PUBLIC;
@@ -3574,18 +4899,37 @@ REVOKE ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) FRO
 GRANT ALL ON FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.drop_address(p_contact_point_ids bigint[], p_reasons text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.ensure_partition(p_month integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.ensure_partition(p_month integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.ensure_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.ensure_partitions() TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.event_weight(p_kind text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.finish_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.finish_runs() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.first_id_of(p_month integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.fold_callbacks(p_limit integer) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.fold_events(p_inbox_ids bigint[], p_positions integer[], p_kinds text[], p_keys text[], p_delivery_ids bigint[], p_busy bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.follow_wishes() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.follow_wishes() TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[], p_codes text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_events(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.heed_soft_bounces(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.inbox_delivered(p_delivery_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_feed(p_contact_id bigint, p_limit integer, p_with_read boolean, p_after_weight integer, p_after_id bigint) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.inbox_put(p_messages text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_put(p_messages text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.lane_feeds(p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.lanes() FROM PUBLIC;
@@ -3595,10 +4939,12 @@ REVOKE ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigin
 GRANT ALL ON FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.lock_texts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.make_run(p_campaign_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.match_events(p_inbox_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.month_of(p_at timestamp with time zone) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_account_check(p_provider_account_id integer, p_mark text, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_answers(p_contact_ids bigint[], p_channels marketing.channel[], p_granted boolean[], p_sources text[], p_proofs text[], p_given_at timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_scheduler;
 GRANT ALL ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) TO postrider_worker;
@@ -3608,10 +4954,14 @@ REVOKE ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, 
 GRANT ALL ON FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_preview(p_preview_id bigint, p_template_version_id bigint, p_outcome text, p_explanation text, p_subject text, p_body_text text, p_body_html text, p_sms_segments integer, p_sms_remark text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_check(p_template_version_id bigint, p_partial_names text[], p_partial_version_ids bigint[], p_severities text[], p_fields text[], p_lines integer[], p_columns integer[], p_sentences text[], p_token_fields text[], p_token_paths text[], p_token_partials text[], p_token_lines integer[], p_token_guarded boolean[], p_token_defaults text[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.note_template_problem(p_template_version_id bigint, p_problem text) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.note_tracking(p_delivery_ids bigint[], p_kinds text[], p_happened_at_ms bigint[], p_event_keys text[], p_places integer[], p_links text[], p_sources text[], p_is_machine boolean[]) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.note_unsubscribed(p_delivery_id bigint, p_contact_id bigint, p_source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.open_breaker(p_provider_account_id integer, p_reason text, p_wait_ms bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.pause_account(p_provider_account_id integer, p_reason text, p_wait_ms bigint) FROM PUBLIC;
@@ -3623,21 +4973,32 @@ REVOKE ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p
 GRANT ALL ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.previews_to_make(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.previews_to_make(p_limit integer) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) TO postrider_ops;
+REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.resign(p_task text, p_holder text) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.resign(p_task text, p_holder text) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.set_aside_callback(p_problem text) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.set_aside_callback(p_problem text) TO postrider_receiver;
+REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_proven boolean[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.standing_run(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.step_lanes(p_run_step_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.suppression_weight(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) FROM PUBLIC;
@@ -3651,19 +5012,28 @@ REVOKE ALL ON FUNCTION delivery.unchecked_accounts() FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.unchecked_accounts() TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.undispatch(p_delivery_ids bigint[], p_epochs integer[], p_wait_ms bigint) TO postrider_scheduler;
+REVOKE ALL ON FUNCTION delivery.wake_events(p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.wake_orphans() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.forget_inbox() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_campaign() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_consent_event() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_partial() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_partial_version() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_segment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.guard_template_version() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.hold_contact(p_contact_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.newest_partials(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.note_consent() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.page_texts(p_language text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.partial_names(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.partial_texts(p_partial_version_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.partials_of(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.preferences(p_contact_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.preferences(p_contact_id bigint) TO postrider_receiver;
 REVOKE ALL ON FUNCTION marketing.reach(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.refusal(p_class marketing.message_class, p_desired_status text, p_needs_opt_in boolean, p_expires_at timestamp with time zone, p_erased_at timestamp with time zone, p_address text, p_suppressed boolean, p_channel_denied boolean, p_topic_granted boolean, p_topic_denied boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.save_preferences(p_delivery_id bigint, p_contact_id bigint, p_topic_ids bigint[], p_channels text[], p_wanted boolean[], p_source text, p_proof text) TO postrider_receiver;
 REVOKE ALL ON FUNCTION marketing.segment_lacking(p_condition text, p_from bigint, p_limit integer, p_paths text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.segment_page(p_condition text, p_after bigint, p_limit integer) TO postrider_scheduler;
@@ -3673,12 +5043,17 @@ REVOKE ALL ON FUNCTION marketing.segment_try(p_query text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.send_message(contact_id bigint, template_name text, data jsonb, idempotency_key text) TO postrider_ops;
+REVOKE ALL ON FUNCTION marketing.set_consent(p_contact_id bigint, p_channel marketing.channel, p_topic_id bigint, p_is_granted boolean, p_source text, p_proof text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION marketing.start_problem(p_campaign_id bigint) TO postrider_ops;
 REVOKE ALL ON FUNCTION marketing.step_accounts(p_step_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.step_choice(p_campaign_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.token_defaults() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.unsubscribe(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) TO postrider_receiver;
+REVOKE ALL ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.unsubscribe_everything(p_delivery_id bigint, p_contact_id bigint, p_source text, p_proof text) TO postrider_receiver;
 REVOKE ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.audience_gaps(p_campaign_id bigint) TO postrider_ops;
@@ -3686,6 +5061,11 @@ REVOKE ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint)
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_marketer;
 GRANT ALL ON FUNCTION report.why_not(p_campaign_id bigint, p_contact_id bigint) TO postrider_ops;
 GRANT SELECT ON TABLE delivery.attempt TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_event TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_inbox TO postrider_ops;
+GRANT USAGE ON SEQUENCE delivery.callback_number TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_orphan TO postrider_ops;
+GRANT SELECT ON TABLE delivery.callback_todo TO postrider_ops;
 GRANT SELECT ON TABLE delivery.campaign_run TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.campaign_run_campaign_run_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.dead_letter TO postrider_ops;
@@ -3694,6 +5074,7 @@ GRANT SELECT ON TABLE delivery.delivery TO postrider_ops;
 GRANT SELECT ON TABLE delivery.delivery_event TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.delivery_event_delivery_event_id_seq TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.delivery_number TO postrider_ops;
+GRANT SELECT ON TABLE delivery.inbox_message TO postrider_ops;
 GRANT SELECT ON TABLE delivery.lane TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.lane TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.lane TO postrider_ops;
@@ -3704,6 +5085,7 @@ GRANT SELECT ON TABLE delivery.provider TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.provider TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.provider_code TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;
@@ -3714,6 +5096,7 @@ GRANT USAGE ON SEQUENCE delivery.run_step_run_step_id_seq TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_definition TO postrider_ops;
 GRANT SELECT ON TABLE delivery.schema_migration TO postrider_ops;
 GRANT SELECT ON TABLE delivery.send_key TO postrider_ops;
+GRANT SELECT ON TABLE delivery.sms_reply TO postrider_ops;
 GRANT SELECT ON TABLE delivery.tally TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.warm_up TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.campaign TO postrider_marketer;
@@ -3731,6 +5114,8 @@ GRANT USAGE ON SEQUENCE marketing.contact_contact_id_seq TO postrider_marketer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.contact_point TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.contact_point TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.contact_point_contact_point_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.page_text TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.page_text TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE marketing.partial TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.partial TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.partial_partial_id_seq TO postrider_marketer;
@@ -3746,6 +5131,8 @@ GRANT SELECT ON TABLE marketing.segment_contact TO postrider_segment;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.segment_contact TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.segment_segment_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.sms_keyword TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.sms_keyword TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.step TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.step TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.step_step_id_seq TO postrider_marketer;
@@ -3765,6 +5152,11 @@ GRANT SELECT ON TABLE marketing.token_default TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic TO postrider_marketer;
 GRANT SELECT ON TABLE marketing.topic TO postrider_ops;
 GRANT USAGE ON SEQUENCE marketing.topic_topic_id_seq TO postrider_marketer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.topic_translation TO postrider_marketer;
+GRANT SELECT ON TABLE marketing.topic_translation TO postrider_ops;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_marketer;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_analyst;
+GRANT SELECT ON TABLE report.callback_problem TO postrider_ops;
 GRANT SELECT ON TABLE report.delivery TO postrider_marketer;
 GRANT SELECT ON TABLE report.delivery TO postrider_analyst;
 GRANT SELECT ON TABLE report.delivery TO postrider_ops;
@@ -3775,10 +5167,16 @@ GRANT SELECT ON TABLE report.lane TO postrider_scheduler;
 GRANT SELECT ON TABLE report.lane TO postrider_marketer;
 GRANT SELECT ON TABLE report.lane TO postrider_analyst;
 GRANT SELECT ON TABLE report.lane TO postrider_ops;
+GRANT SELECT ON TABLE report.links TO postrider_marketer;
+GRANT SELECT ON TABLE report.links TO postrider_analyst;
+GRANT SELECT ON TABLE report.links TO postrider_ops;
 GRANT SELECT ON TABLE report.not_started TO postrider_scheduler;
 GRANT SELECT ON TABLE report.not_started TO postrider_marketer;
 GRANT SELECT ON TABLE report.not_started TO postrider_analyst;
 GRANT SELECT ON TABLE report.not_started TO postrider_ops;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_marketer;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_analyst;
+GRANT SELECT ON TABLE report.run_engagement TO postrider_ops;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_scheduler;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_marketer;
 GRANT SELECT ON TABLE report.run_ledger TO postrider_analyst;

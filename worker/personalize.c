@@ -44,6 +44,15 @@ static void add_document(struct text *document, const char *name, const char *js
 	text_add(document, json != NULL ? json : "{}");
 }
 
+static void add_address(struct text *document, const char *name, const char *url)
+{
+	if (url == NULL)
+		return;
+	text_add_char(document, ',');
+	add_name(document, name);
+	text_add_json_string(document, url, strlen(url));
+}
+
 static void build_document(const struct delivery *delivery, struct text *document)
 {
 	const struct delivery_facts *facts = &delivery->facts;
@@ -60,7 +69,10 @@ static void build_document(const struct delivery *delivery, struct text *documen
 	add_document(document, "data", facts->data);
 	text_add(document, ",\"campaign\":{\"name\":");
 	text_add_json_string(document, delivery->step->campaign_name, strlen(delivery->step->campaign_name));
-	text_add(document, "}}");
+	text_add_char(document, '}');
+	add_address(document, "unsubscribe_url", delivery->unsubscribe_url);
+	add_address(document, "preferences_url", delivery->preferences_url);
+	text_add_char(document, '}');
 }
 
 static bool is_object(const char *json)

@@ -1,7 +1,7 @@
 /* personalize - makes one delivery's message from its step's templates and its contact's facts. Pure.
  *
  * Templates see {"contact": {contact_id, first_name, last_name, member_no, language, time_zone, tier, points},
- * "profile": {...}, "data": {...}, "campaign": {"name"}}. 'now' is when the delivery was planned, told in the contact's
+ * "profile": {...}, "data": {...}, "campaign": {"name"}, "unsubscribe_url", "preferences_url"}. 'now' is when the delivery was planned, told in the contact's
  * time zone. The same facts give the same bytes, so that a retry repeats its first attempt.
  */
 #ifndef POSTRIDER_WORKER_PERSONALIZE_H

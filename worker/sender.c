@@ -27,14 +27,17 @@ static const struct pg_statement pause_account_statement = {.name = "pause_accou
 #define DOCUMENT_MAX (512 * 1024)
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
-		 struct pg_session *questions, struct metrics *metrics, const bool *draining)
+		 struct pg_session *questions, struct inbox_writer *inbox, struct links *links, struct metrics *metrics,
+		 const bool *draining)
 {
 	*sender = (struct sender){.recorder = recorder,
 				  .recheck = recheck,
 				  .lanes = lanes,
 				  .questions = questions,
+				  .inbox = inbox,
 				  .metrics = metrics,
 				  .draining = draining};
+	message_links_init(&sender->links, links);
 	text_init(&sender->document, DOCUMENT_MAX);
 	sender->templates = template_context_new();
 	pg_values_init(&sender->values);
@@ -42,6 +45,7 @@ void sender_init(struct sender *sender, struct recorder *recorder, struct rechec
 
 void sender_release(struct sender *sender)
 {
+	message_links_release(&sender->links);
 	text_release(&sender->document);
 	template_context_free(&sender->templates);
 	pg_values_release(&sender->values);
@@ -248,8 +252,10 @@ static bool render(struct sender *sender, struct delivery *delivery)
 {
 	char explanation[TEMPLATE_FAULT_MAX + 100];
 
+	message_links_prepare(&sender->links, delivery);
 	switch (personalize(delivery, sender->templates, &sender->document, explanation, sizeof(explanation))) {
 	case PERSONALIZE_OK:
+		message_links_track(&sender->links, delivery, delivery->account->channel);
 		return true;
 	case PERSONALIZE_MISSING_TOKEN:
 		end_with(sender, delivery, "skipped", "missing_token", explanation);
@@ -297,6 +303,10 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.body_html = slice_of(&delivery->body_html),
 		.created_at_ms = delivery->facts.planned_at_ms,
 		.now_ms = clock_wall_ms(),
+		.is_marketing = delivery->step->is_marketing,
+		.unsubscribe_url = delivery->step->is_marketing && account->channel == CHANNEL_EMAIL
+					   ? delivery->unsubscribe_url
+					   : NULL,
 	};
 
 	snprintf(key, sizeof(key), "d-%" PRId64, delivery->delivery_id);
@@ -328,6 +338,9 @@ bool sender_begin(void *context, struct delivery *delivery)
 	if (!render(sender, delivery) || !build(sender, delivery))
 		return false;
 	delivery_enter(delivery, DELIVERY_SENDING);
-	transfer_start(delivery->account->pool, &delivery->request, fence, on_answer, delivery);
+	if (delivery->request.protocol == PROVIDER_DATABASE)
+		inbox_writer_add(sender->inbox, &delivery->request, fence, on_answer, delivery);
+	else
+		transfer_start(delivery->account->pool, &delivery->request, fence, on_answer, delivery);
 	return true;
 }

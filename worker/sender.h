@@ -11,7 +11,9 @@
 #define POSTRIDER_WORKER_SENDER_H
 
 #include "shared/metrics.h"
+#include "worker/inbox_writer.h"
 #include "worker/lanes.h"
+#include "worker/message_links.h"
 #include "worker/recheck.h"
 #include "worker/recorder.h"
 
@@ -24,11 +26,14 @@ struct sender {
 	const bool *draining;
 	struct text document;               /* scratch */
 	struct template_context *templates; /* one for all renders: its memory is kept */
+	struct inbox_writer *inbox;
+	struct message_links links;
 	struct pg_values values;
 };
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
-		 struct pg_session *questions, struct metrics *metrics, const bool *draining);
+		 struct pg_session *questions, struct inbox_writer *inbox, struct links *links, struct metrics *metrics,
+		 const bool *draining);
 void sender_release(struct sender *sender);
 
 /* account_start; context is the sender. */

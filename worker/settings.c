@@ -14,6 +14,12 @@ const struct setting worker_settings_table[] = {
 	SETTING_TEXT("POSTRIDER_LOG_LEVEL", &worker_settings.log_level, "info", "debug, info, warning or error."),
 	SETTING_TEXT("POSTRIDER_CHANNELS", &worker_settings.channels, "",
 		     "Only these channels, separated by commas, for example email,sms; empty: all."),
+	SETTING_TEXT("POSTRIDER_LINK_URL", &worker_settings.link_url, "",
+		     "Where the receiver is for recipients, such as https://links.example.org: opens, "
+		     "clicks, unsubscribing. Empty: messages carry no links of ours."),
+	SETTING_SECRET("POSTRIDER_LINK_KEY", &worker_settings.link_key, "",
+		       "Signs those links: at least 32 characters. "
+		       "Several, separated by commas: the first signs, all are believed."),
 	SETTING_NUMBER(
 		"POSTRIDER_LEASE_MS", "ms", &worker_settings.lease_ms, 60000, 2000, 600000,
 		"How long a claim holds. When a worker disappears, its deliveries are looked at after this. A request "

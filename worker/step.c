@@ -12,7 +12,8 @@
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
 	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
-	       "body_html, campaign_name, partial_version_ids, partials, token_defaults from delivery.run_step_facts($1)",
+	       "body_html, campaign_name, partial_version_ids, partials, token_defaults, track_opens, "
+	       "track_clicks from delivery.run_step_facts($1)",
 };
 enum facts_column {
 	COLUMN_CLASS,
@@ -27,6 +28,8 @@ enum facts_column {
 	COLUMN_PARTIAL_VERSION_IDS,
 	COLUMN_PARTIALS,
 	COLUMN_TOKEN_DEFAULTS,
+	COLUMN_TRACK_OPENS,
+	COLUMN_TRACK_CLICKS,
 };
 
 static const struct pg_statement problem_statement = {
@@ -133,6 +136,8 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 	step->on_undefined = personalize_policy(pg_rows_text(rows, 0, COLUMN_ON_UNDEFINED, NULL));
 	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, COLUMN_ATTEMPTS_MAX);
 	step->template_version_id = pg_rows_int64(rows, 0, COLUMN_TEMPLATE_VERSION_ID);
+	step->track_opens = pg_rows_bool(rows, 0, COLUMN_TRACK_OPENS);
+	step->track_clicks = pg_rows_bool(rows, 0, COLUMN_TRACK_CLICKS);
 	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, COLUMN_CAMPAIGN_NAME, NULL));
 	step->token_defaults = named_texts_read(pg_rows_text(rows, 0, COLUMN_TOKEN_DEFAULTS, NULL));
 	take_template(cache, step, channel, rows);

@@ -21,6 +21,7 @@ struct step {
 	int64_t template_version_id;
 	bool is_marketing;
 	bool resend_uncertain;
+	bool track_opens, track_clicks;
 	enum template_undefined on_undefined;
 	int32_t attempts_max;
 	char *campaign_name;

@@ -16,6 +16,7 @@
 #include "worker/account_check.h"
 #include "worker/claimer.h"
 #include "worker/lanes.h"
+#include "worker/links/links.h"
 #include "worker/malformed.h"
 #include "worker/meters.h"
 #include "worker/previews.h"
@@ -55,6 +56,8 @@ struct worker {
 	struct recorder *recorder;
 	struct recheck *recheck;
 	struct lanes *lanes;
+	struct links *links; /* NULL: messages have none */
+	struct inbox_writer *inbox;
 	struct event *tick, *drain_deadline;
 	bool draining;
 	struct sender sender;
@@ -382,8 +385,9 @@ static void open_parts(struct worker *worker)
 	worker->recheck = recheck_open(worker->base, worker->questions, on_rechecked, worker);
 	worker->consumer = amqp_consumer_open(worker->base, &consumer_settings, &consumer_events);
 	worker->lanes = lanes_open(worker->base, worker->claims, worker->questions, &lanes_settings, &lanes_events);
-	sender_init(&worker->sender, worker->recorder, worker->recheck, worker->lanes, worker->questions,
-		    worker->metrics, &worker->draining);
+	worker->inbox = inbox_writer_open(worker->base, worker_settings.database_url);
+	sender_init(&worker->sender, worker->recorder, worker->recheck, worker->lanes, worker->questions, worker->inbox,
+		    worker->links, worker->metrics, &worker->draining);
 }
 
 struct worker *worker_open(struct event_base *base, struct error *err)
@@ -394,8 +398,10 @@ struct worker *worker_open(struct event_base *base, struct error *err)
 	worker->base = base;
 	name_worker(worker);
 	worker->metrics = metrics_new(meters_table, METER_COUNT);
-	worker->health = health_open(base, worker_settings.listen, worker->metrics, err);
+	if (links_open(&worker->links, worker_settings.link_url, worker_settings.link_key, err))
+		worker->health = health_open(base, worker_settings.listen, worker->metrics, err);
 	if (worker->health == NULL) {
+		links_close(&worker->links);
 		metrics_free(&worker->metrics);
 		free(worker);
 		return NULL;
@@ -409,6 +415,10 @@ struct worker *worker_open(struct event_base *base, struct error *err)
 	worker->tick = event_new(base, -1, EV_PERSIST, on_tick, worker);
 	event_add(worker->tick, &tick);
 	log_event(LOG_INFO, "started", worker->name, LOG_INT("port", health_port(worker->health)));
+	if (worker->links == NULL)
+		log_event(
+			LOG_INFO, "links_off",
+			"POSTRIDER_LINK_URL is not set: nothing is tracked, and marketing email has no List-Unsubscribe.");
 	return worker;
 }
 
@@ -464,6 +474,7 @@ void worker_close(struct worker **worker)
 	pg_session_close(&w->questions);
 	recorder_close(&w->recorder);
 	recheck_close(&w->recheck);
+	inbox_writer_close(&w->inbox);
 	lanes_close(&w->lanes);
 	account_check_close(&w->account_check);
 	step_cache_free(&w->steps);
@@ -473,6 +484,7 @@ void worker_close(struct worker **worker)
 	health_close(&w->health);
 	metrics_free(&w->metrics);
 	sender_release(&w->sender);
+	links_close(&w->links);
 	free(w);
 	*worker = NULL;
 }

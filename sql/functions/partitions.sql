@@ -18,6 +18,20 @@ as $$
 $$;
 comment on function delivery.first_id_of is 'The first delivery_id of a month.';
 
+-- An index of one month's table, unless it is there. p_statement: with %I for its name and for the table's.
+create or replace function delivery.ensure_index(p_table text, p_name text, p_statement text, p_comment text)
+returns void
+language plpgsql
+as $$
+begin
+  if to_regclass(format('delivery.%I', p_table || '_' || p_name)) is null then
+    execute format(p_statement, p_table || '_' || p_name, p_table);
+    execute format('comment on index delivery.%I is %L', p_table || '_' || p_name, p_comment);
+  end if;
+end
+$$;
+comment on function delivery.ensure_index is 'Makes an index of a month unless it is there.';
+
 -- Makes the partitions of one month unless they are there. Harmless to repeat; two at once wait for each other.
 create or replace function delivery.ensure_partition(p_month integer)
 returns boolean
@@ -30,34 +44,30 @@ declare
   high bigint := delivery.first_id_of(p_month + 1);
   parent text;
 begin
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
+  -- The last one that is made.
+  if to_regclass(format('delivery.callback_event_%s', p_month)) is not null then
     return false;
   end if;
   perform pg_advisory_xact_lock(hashtext('postrider partitions'));
-  if to_regclass(format('delivery.delivery_%s', p_month)) is not null then
-    return false;
-  end if;
-  foreach parent in array array['delivery', 'attempt', 'delivery_event'] loop
-    execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
-      parent || '_' || p_month, parent, low, high);
-    execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
-      'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+  foreach parent in array array['delivery', 'attempt', 'delivery_event', 'callback_inbox', 'callback_event'] loop
+    if to_regclass(format('delivery.%s_%s', parent, p_month)) is null then
+      execute format('create table delivery.%I partition of delivery.%I for values from (%s) to (%s)',
+        parent || '_' || p_month, parent, low, high);
+      execute format('comment on table delivery.%I is %L', parent || '_' || p_month,
+        'The ' || parent || ' rows of one month. To forget the month, drop this table.');
+    end if;
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
   execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
-  execute format('create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
-    'delivery_' || p_month || '_once', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_once',
+  perform delivery.ensure_index('delivery_' || p_month, 'once', 'create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'Nobody gets the same step of the same run twice; also the order in which a run is worked off.');
-  execute format('create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
-    'delivery_' || p_month || '_next', 'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_next',
+  perform delivery.ensure_index('delivery_' || p_month, 'next', 'create index %I on delivery.%I (run_step_id, next_at) where next_at is not null',
     'Finds what is to be looked at again.');
-  execute format('create index %I on delivery.%I (contact_id)', 'delivery_' || p_month || '_contact',
-    'delivery_' || p_month);
-  execute format('comment on index delivery.%I is %L', 'delivery_' || p_month || '_contact',
+  perform delivery.ensure_index('delivery_' || p_month, 'contact', 'create index %I on delivery.%I (contact_id)',
     'Finds what a contact was sent.');
+  perform delivery.ensure_index('callback_inbox_' || p_month, 'once', 'create unique index %I on delivery.%I (provider_account_id, sha256)',
+    'The same words of the same account are kept once.');
   return true;
 end
 $$;

@@ -28,14 +28,16 @@ drop function if exists delivery.run_step_facts(bigint);
 create function delivery.run_step_facts(p_run_step_id bigint)
 returns table (campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy,
   on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text,
-  partial_version_ids text, partials text, token_defaults text)
+  partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
-         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text
+         rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text,
+         rs.channel = 'email' and coalesce(c.track_opens, c.class = 'marketing'),
+         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)

@@ -1,6 +1,7 @@
 -- needs: account_choice
 -- needs: count_moves
 -- needs: doubt
+-- needs: heed
 -- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
 -- delivery, claim token, attempt, new status, outcome (null: none was made), code, words, provider's id, reason, detail of the wait,
 -- wait in ms until the next look (null: settled), counts as failure, counts as not sent, duration in ms, fingerprint of the payload.
@@ -71,7 +72,14 @@ begin
   )
   select count(*) into moved_count from moved;
   if moved_count < array_length(p_delivery_ids, 1) then
+    moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
+  end if;
+  if moved_count < array_length(p_delivery_ids, 1) then
     perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+  end if;
+  perform delivery.wake_events(p_provider_ids);
+  if exists (select from unnest(p_outcomes, p_codes) as x (outcome, code) where x.code is not null and x.outcome <> 'accepted') then
+    perform delivery.heed_codes(p_delivery_ids, p_attempts, p_codes);
   end if;
   -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
   if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
@@ -85,6 +93,58 @@ begin
 end
 $$;
 comment on function delivery.record is 'Writes down what became of deliveries that a worker had.';
+
+-- A callback was quicker than the worker: it has settled the delivery and left the worker its token and lease. The provider's word stands; the
+-- result is kept with it. Returns how many deliveries that were.
+create or replace function delivery.note_results(p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_provider_ids text[])
+returns integer
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+  with told as (
+    select d.delivery_id, t.attempt, t.provider_message_id
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids) as t (delivery_id, claim_token, attempt, provider_message_id)
+    join delivery.delivery d on d.delivery_id = t.delivery_id and d.claim_token = t.claim_token
+    where d.lease_until is not null and d.status in ('sent', 'delivered', 'bounced', 'failed')
+    order by d.delivery_id
+    for update of d
+  ), noted as (
+    update delivery.delivery d
+    set lease_until = null, provider_message_id = coalesce(t.provider_message_id, d.provider_message_id)
+    from told t
+    where d.delivery_id = t.delivery_id
+    returning d.delivery_id
+  ), in_time as (
+    update delivery.attempt a set is_late = false
+    from told t
+    where a.delivery_id = t.delivery_id and a.attempt = t.attempt
+  )
+  select count(*)::integer from noted
+$$;
+comment on function delivery.note_results is 'Keeps the results of deliveries that a provider''s callback had settled before.';
+
+-- What a provider has said of these messages before we knew its numbers for them is folded now.
+create or replace function delivery.wake_events(p_provider_ids text[])
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  -- Hardly ever there is one: the usual answer must cost the workers nothing.
+  if exists (select from delivery.callback_orphan) then
+    insert into delivery.callback_todo (callback_inbox_id)
+    select distinct o.callback_inbox_id
+    from unnest(p_provider_ids) as x (provider_message_id)
+    join delivery.callback_orphan o on o.provider_message_id = x.provider_message_id
+    on conflict do nothing;
+  end if;
+end
+$$;
+comment on function delivery.wake_events is 'Sets events going that waited for the provider''s number of their message.';
 
 -- Late evidence, of a worker whose lease had run out. The last attempt was accepted: it was sent, unless it is on its way again
 -- with another worker. It never began, or never left us: an `uncertain` delivery goes back to `planned`, and the attempt does

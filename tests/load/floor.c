@@ -14,6 +14,7 @@ static const char help[] = "postrider-load-floor PART: the bare parts of the eng
 			   "  broker               publish with confirms, consume, acknowledge\n"
 			   "  rows                 insert and update in batches\n"
 			   "  requests             http:// or smtp:// requests\n"
+			   "  verify               callbacks: signature and JSON; no URL\n"
 			   "\n"
 			   "  --url URL            of the server\n"
 			   "  --first N            the first number, 1\n"
@@ -23,7 +24,7 @@ static const char help[] = "postrider-load-floor PART: the bare parts of the eng
 static const struct part {
 	const char *name;
 	bool (*run)(const struct floor_options *options, struct error *err);
-} parts[] = {{"broker", floor_broker}, {"rows", floor_rows}, {"requests", floor_requests}};
+} parts[] = {{"broker", floor_broker}, {"rows", floor_rows}, {"requests", floor_requests}, {"verify", floor_verify}};
 
 static double seconds_of(struct timeval time)
 {
@@ -99,7 +100,8 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	read_options(argc, argv, &options);
 	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
-		if (optind < argc && options.url && strcmp(argv[optind], parts[i].name) == 0)
+		if (optind < argc && strcmp(argv[optind], parts[i].name) == 0 &&
+		    (options.url || parts[i].run == floor_verify))
 			return run(&parts[i], &options);
 	fputs(help, stderr);
 	return 2;

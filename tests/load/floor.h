@@ -25,4 +25,8 @@ bool floor_rows(const struct floor_options *options, struct error *err) MUST_CHE
 /* Every message handed to the provider by libcurl: http://... or smtp://... */
 bool floor_requests(const struct floor_options *options, struct error *err) MUST_CHECK;
 
+/* Every callback verified and parsed as the receiver does it: Standard Webhooks, HMAC-SHA256 over 400 bytes.
+ * WEBHOOK_SECRET is that of the tests. */
+bool floor_verify(const struct floor_options *options, struct error *err) MUST_CHECK;
+
 #endif

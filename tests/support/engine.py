@@ -22,6 +22,7 @@ import oracle
 from private_servers import Program, Sandbox, Stack, free_ports, wait_until
 
 WEBHOOK_SECRET = "whsec_" + "cG9zdHJpZGVyLXRlc3RzLWFsd2F5cy11c2UtdGhpcw=="
+PUBLIC_URL = "https://callbacks.example.org"
 SETTLED = "('sent', 'delivered', 'bounced', 'failed', 'skipped', 'cancelled', 'expired', 'held_out', 'uncertain')"
 
 # A test waits for what it expects, so it may wait long: builds with sanitizers on a busy machine are slow.
@@ -87,7 +88,7 @@ class Engine:
     self.stack = Stack(f"{self.directory}/stack", durable=durable)
     self.env = {"WEBHOOK_SECRET": WEBHOOK_SECRET, "POSTRIDER_LOG_LEVEL": "info", **(env or {})}
     self.sandbox = Sandbox(self.directory, latency_ms, WEBHOOK_SECRET, sandbox)
-    self.schedulers, self.workers = [], []
+    self.schedulers, self.workers, self.receivers = [], [], []
     self._wanted = schedulers, workers
     self._count = 0
 
@@ -112,7 +113,7 @@ class Engine:
     self.close(keep=kind is not None)
 
   def close(self, keep=False):
-    for thing in (*self.workers, *self.schedulers, self.sandbox, self.stack):
+    for thing in (*self.receivers, *self.workers, *self.schedulers, self.sandbox, self.stack):
       thing.close()
     if self._temporary and not keep:
       shutil.rmtree(self._temporary, ignore_errors=True)
@@ -129,8 +130,17 @@ class Engine:
     self.workers.append(self._service("postrider-worker", "postrider_worker", env))
     return self.workers[-1].start()
 
+  def add_receiver(self, **env):
+    """callback_port is where it takes callbacks."""
+    port = free_ports(1)[0]
+    receiver = self._service("postrider-receiver", "postrider_receiver",
+                             {"POSTRIDER_PUBLIC_URL": PUBLIC_URL, "POSTRIDER_CALLBACK_LISTEN": f"127.0.0.1:{port}", **env})
+    receiver.callback_port = port
+    self.receivers.append(receiver)
+    return receiver.start()
+
   def programs(self):
-    return [*self.schedulers, *self.workers]
+    return [*self.schedulers, *self.workers, *self.receivers]
 
   def wait_ready(self):
     for program in self.programs():

@@ -5,6 +5,7 @@
 #include "worker/providers/provider.h"
 
 extern const struct provider_driver mandrill_driver; /* email: Mailchimp Transactional */
+extern const struct provider_driver inbox_driver;    /* in-app: our own inbox, which the app fetches */
 extern const struct provider_driver sendgrid_driver; /* email: Twilio SendGrid */
 extern const struct provider_driver smtp_driver;     /* email: any server that takes submissions */
 extern const struct provider_driver twilio_driver;   /* sms: Twilio Messages */

@@ -60,7 +60,11 @@ struct provider_message {
 	const char *callback_url;
 };
 
-enum provider_protocol { PROVIDER_HTTP, PROVIDER_SMTP };
+enum provider_protocol {
+	PROVIDER_HTTP,
+	PROVIDER_SMTP,
+	PROVIDER_DATABASE, /* no network: the body is a row for delivery.inbox_put (worker/inbox_writer.h) */
+};
 
 #define PROVIDER_HEADERS_MAX 12
 #define PROVIDER_BODY_MAX    (4 * 1024 * 1024)

@@ -3,7 +3,7 @@
 #include "worker/providers/drivers.h"
 
 const struct provider_driver *const provider_registry[] = {
-	&mandrill_driver, &sendgrid_driver, &smtp_driver, &twilio_driver, &webhook_driver, NULL,
+	&inbox_driver, &mandrill_driver, &sendgrid_driver, &smtp_driver, &twilio_driver, &webhook_driver, NULL,
 };
 
 const struct provider_driver *provider_find(const char *name)
