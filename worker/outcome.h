@@ -28,6 +28,8 @@ struct outcome {
 	char words[256]; /* a sentence: the provider's, or ours */
 	char provider_message_id[160];
 	int64_t retry_after_ms; /* what the provider asked for; 0: nothing */
+	/* throttled, bad_credentials: it says nothing about the account, only about this delivery; only that waits. */
+	bool alone;
 };
 
 /* "accepted", "not_sent", ... the same words as delivery.outcome_class in SQL. */
