@@ -61,7 +61,7 @@ struct delivery {
 	struct delivery_facts facts;
 	struct text facts_bytes;
 
-	struct text subject, body_text, body_html; /* rendered */
+	struct text subject, body_text, body_html, link, image, data; /* rendered */
 	struct provider_request request;
 	char payload_sha256[33]; /* the first half of the digest, in hex: enough to tell two payloads apart */
 };

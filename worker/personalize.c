@@ -1,5 +1,6 @@
 #include "worker/personalize.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,35 @@ static enum personalize_result explain(const struct template_fault *fault, const
 	return fault->kind == TEMPLATE_FAULT_UNDEFINED ? PERSONALIZE_MISSING_TOKEN : PERSONALIZE_FAILED;
 }
 
+/* Rendered data is checked here: the template's author is told, rather than a vendor. */
+static bool is_data(const struct text *rendered)
+{
+	json_t *json = json_loadb(text_string(rendered), rendered->length, JSON_REJECT_DUPLICATES, NULL);
+	bool usable = json_is_object(json);
+
+	json_decref(json);
+	return usable;
+}
+
+/* What a push or in-app message has beside its texts. */
+static enum personalize_result render_extras(struct delivery *delivery, const struct template_data *data,
+					     char *explanation, size_t size)
+{
+	const struct step *step = delivery->step;
+	struct template_fault fault;
+
+	if (!template_render(step->link, data, step->on_undefined, &delivery->link, &fault))
+		return explain(&fault, "link", explanation, size);
+	if (!template_render(step->image, data, step->on_undefined, &delivery->image, &fault))
+		return explain(&fault, "image", explanation, size);
+	if (!template_render(step->data, data, step->on_undefined, &delivery->data, &fault))
+		return explain(&fault, "data", explanation, size);
+	if (delivery->data.length == 0 || is_data(&delivery->data))
+		return PERSONALIZE_OK;
+	snprintf(explanation, size, "data: what the template makes is not a JSON object, or names a member twice.");
+	return PERSONALIZE_FAILED;
+}
+
 enum personalize_result personalize(struct delivery *delivery, struct text *document, char *explanation,
 				    size_t explanation_size)
 {
@@ -96,5 +126,5 @@ enum personalize_result personalize(struct delivery *delivery, struct text *docu
 		return explain(&fault, "body_text", explanation, explanation_size);
 	if (!template_render(step->body_html, &data, step->on_undefined, &delivery->body_html, &fault))
 		return explain(&fault, "body_html", explanation, explanation_size);
-	return PERSONALIZE_OK;
+	return render_extras(delivery, &data, explanation, explanation_size);
 }

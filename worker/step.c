@@ -10,7 +10,7 @@
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
 	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
-	       "body_html, campaign_name from delivery.run_step_facts($1)",
+	       "body_html, campaign_name, is_silent, link, image, data from delivery.run_step_facts($1)",
 };
 static const struct pg_statement problem_statement = {
 	.name = "note_template_problem",
@@ -47,6 +47,9 @@ static void step_destroy(struct step_cache *cache, struct step *step)
 	template_free(&step->subject);
 	template_free(&step->body_text);
 	template_free(&step->body_html);
+	template_free(&step->link);
+	template_free(&step->image);
+	template_free(&step->data);
 	free(step->campaign_name);
 	free(step->problem);
 	free(step);
@@ -104,6 +107,21 @@ static void note_problem(struct step_cache *cache, const struct step *step)
 	pg_session_ask(cache->database, &problem_statement, &cache->values, NULL, NULL);
 }
 
+/* What a push or in-app message has beside its texts. */
+static void compile_extras(struct step *step, const struct pg_rows *rows)
+{
+	const char *source;
+	size_t length;
+
+	step->is_silent = pg_rows_bool(rows, 0, 9);
+	source = pg_rows_text(rows, 0, 10, &length);
+	compile_one(step, &step->link, "link", source, length, TEMPLATE_SLOT_URL);
+	source = pg_rows_text(rows, 0, 11, &length);
+	compile_one(step, &step->image, "image", source, length, TEMPLATE_SLOT_URL);
+	source = pg_rows_text(rows, 0, 12, &length);
+	compile_one(step, &step->data, "data", source, length, TEMPLATE_SLOT_JSON);
+}
+
 static void fill(struct step_cache *cache, struct step *step, enum channel channel, const struct pg_rows *rows)
 {
 	const char *source;
@@ -123,6 +141,7 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 	compile_one(step, &step->body_text, "body_text", source, length, TEMPLATE_SLOT_PLAIN);
 	source = pg_rows_text(rows, 0, 7, &length);
 	compile_one(step, &step->body_html, "body_html", source, length, TEMPLATE_SLOT_HTML);
+	compile_extras(step, rows);
 	if (step->problem != NULL)
 		note_problem(cache, step);
 }

@@ -19,11 +19,13 @@ struct step {
 	bool is_loaded;
 	int64_t template_version_id;
 	bool is_marketing;
+	bool is_silent; /* push: nothing is shown */
 	bool resend_uncertain;
 	enum template_undefined on_undefined;
 	int32_t attempts_max;
 	char *campaign_name;
 	struct template *subject, *body_text, *body_html; /* NULL where there is a problem */
+	struct template *link, *image, *data;             /* so, too */
 	char *problem;                                    /* NULL: the templates work */
 	struct delivery *waiting;                         /* NEEDS_STEP */
 	size_t users;                                     /* deliveries that point here */

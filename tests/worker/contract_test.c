@@ -21,15 +21,32 @@ struct sample {
 	const char *driver, *settings, *address;
 	const char *required; /* a setting without which nothing works */
 	const char *secret;   /* a setting that must not stand in the database */
+	bool shows_secret;    /* the vendor wants it in the request itself */
 };
 
+/* The browser's key is that of RFC 8291, appendix A. */
+#define SUBSCRIPTION                                                                                                   \
+	"{\"endpoint\": \"https://push.example.net/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV\", \"keys\": "                \
+	"{\"p256dh\": \"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4\", "   \
+	"\"auth\": \"BTBZMqHH6r4Tts7J_aSIgg\"}}"
+
 static const struct sample samples[] = {
+	{"apns",
+	 "{\"team_id\": \"TEAM123456\", \"key_id\": \"KEY1234567\", \"topic\": \"com.example.club\", "
+	 "\"private_key\": \"file:tests/providers/apns/private_key.p8\"}",
+	 "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0", "topic", "private_key", false},
+	{"fcm", "{\"service_account\": \"file:tests/providers/fcm/service_account.json\"}",
+	 "bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1", "service_account", "service_account", false},
 	{"smtp",
 	 "{\"host\": \"127.0.0.1\", \"tls\": \"none\", \"from_email\": \"shop@example.com\", \"from_name\": \"Shop\", "
 	 "\"user\": \"shop\", \"password\": \"env:TEST_SECRET\"}",
-	 ADDRESS, "host", "password"},
+	 ADDRESS, "host", "password", false},
 	{"webhook", "{\"url\": \"https://app.example.com/inbox\", \"secret\": \"env:TEST_SECRET\"}", ADDRESS, "url",
-	 "secret"},
+	 "secret", false},
+	{"webpush",
+	 "{\"subject\": \"mailto:ops@example.com\", "
+	 "\"vapid_private_key\": \"file:tests/providers/webpush/vapid_private_key\"}",
+	 SUBSCRIPTION, "subject", "vapid_private_key", false},
 };
 
 static const struct sample *sample_of(const struct provider_driver *driver)
@@ -41,6 +58,28 @@ static const struct sample *sample_of(const struct provider_driver *driver)
 	return NULL;
 }
 
+/* Where requests carry an access token, the account gets one: what the vendor answers, or what the fleet would share. */
+static void hold_token(const struct provider_driver *driver, struct provider_account *account)
+{
+	static const char answer[] = "{\"access_token\":\"ya29.contract\",\"expires_in\":3599}";
+	struct provider_token_share share;
+	struct outcome outcome;
+
+	if (driver->token == NULL)
+		return;
+	if (driver->token->mint != NULL) {
+		driver->token->mint(account, 1795300000000, &share);
+		assert_true(driver->token->adopt(account, 1795300000000, &share));
+		return;
+	}
+	assert_true(driver->token->read(account,
+					&(struct provider_answer){.progress = PROVIDER_ANSWERED,
+								  .status = 200,
+								  .body = {answer, sizeof(answer) - 1},
+								  .wall_ms = 1795300000000},
+					&outcome));
+}
+
 static struct provider_account *open_account(const struct provider_driver *driver)
 {
 	struct error err = {0};
@@ -50,6 +89,7 @@ static struct provider_account *open_account(const struct provider_driver *drive
 	json_decref(settings);
 	if (account == NULL)
 		fail_msg("%s: %s", driver->name, err.text);
+	hold_token(driver, account);
 	return account;
 }
 
@@ -70,6 +110,7 @@ static struct provider_message message_for(const struct provider_driver *driver)
 		.body_html = slice_of("<p>" BODY "</p>"),
 		.created_at_ms = 1795300000123,
 		.now_ms = 1795300060000,
+		.callback_url = "https://postrider.example.com/callbacks/1?delivery=987654321012345",
 	};
 }
 
@@ -124,12 +165,16 @@ static void test_rule_1_settings_are_checked(void **state)
 	}
 }
 
+/* How every JSON Web Token begins. Its signature by ECDSA has other bytes each time. */
+#define SIGNED "eyJ"
+
 static void show(const struct provider_request *request, struct text *shown)
 {
 	text_addf(shown, "%s\n%s\n%s\n", text_string(&request->url), text_string(&request->mail_from),
 		  text_string(&request->rcpt_to));
 	for (size_t i = 0; i < request->header_count; i++)
-		text_addf(shown, "%s\n", text_string(&request->headers[i]));
+		if (strstr(text_string(&request->headers[i]), SIGNED) == NULL)
+			text_addf(shown, "%s\n", text_string(&request->headers[i]));
 	text_add_bytes(shown, text_string(&request->body), request->body.length);
 }
 
@@ -227,7 +272,8 @@ static void test_rule_3_the_delivery_and_the_key_are_carried(void **state)
 		assert_non_null(strstr(text_string(&shown), "987654321012345"));
 		if (driver->keyed)
 			assert_non_null(strstr(text_string(&shown), KEY));
-		assert_null(strstr(text_string(&shown), SECRET_IN_BASE64));
+		if (!sample_of(driver)->shows_secret)
+			assert_null(strstr(text_string(&shown), SECRET_IN_BASE64));
 		text_release(&shown);
 		provider_request_release(&request);
 		driver->release(account);
@@ -362,9 +408,10 @@ static void test_rules_5_to_9_any_answer_is_one_outcome(void **state)
 					assert_int_equal(outcome.class, OUTCOME_UNCERTAIN);
 				if (answer.progress == PROVIDER_NOT_WRITTEN && status <= 0)
 					assert_int_equal(outcome.class, OUTCOME_NOT_SENT);
-				/* Rule 6. */
+				/* Rule 6. Where a success is told in the body, one without it is a doubt. */
 				if (answer.progress == PROVIDER_ANSWERED && status >= 200 && status <= 299)
-					assert_int_equal(outcome.class, OUTCOME_ACCEPTED);
+					assert_true(outcome.class == OUTCOME_ACCEPTED ||
+						    outcome.class == OUTCOME_UNCERTAIN);
 				if (outcome.class == OUTCOME_ACCEPTED)
 					assert_true(answer.progress == PROVIDER_ANSWERED && status / 100 == 2);
 			}

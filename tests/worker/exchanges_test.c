@@ -1,10 +1,15 @@
-/* Reads tests/providers/<driver>/<name>.exchange: what a message becomes, and what an answer means. A file is sections,
- * each opened by a line "== name"; text before the first says what the exchange is about.
+/* Reads tests/providers/<driver>/<name>.exchange: what a message becomes, what an answer means, what a callback tells. A
+ * file is sections, each opened by a line "== name"; text before the first says what the exchange is about.
  *
  *   account   the settings, JSON            message   "name: value" lines       text, html   the bodies
- *   request   what it must become           answer    "name: value" lines
+ *   request   what it must become           answer    "name: value" lines; "header: Name: value" as often as needed
  *   address refused   why the address is wrong, or       refused   why something else is
  *   outcome   what the answer before it must be read as; answer and outcome may come several times
+ *   callback  method, url, now_ms and header lines, a blank line, and the body without its last line end; with
+ *             "line_ends: crlf" every line of the body ends in CRLF, the last one too
+ *   events    what the callback before it must tell: what is not empty of each event, events parted by blank lines
+ *   forged    the callback before it must not be believed, or       nonsense   it is from the provider and makes no sense;
+ *             both say how the sentence begins
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +29,7 @@ struct exchange {
 	const struct provider_driver *driver;
 	struct provider_account *account;
 	struct provider_request request;
-	char *message, *text, *html, *answer; /* the last section of that name */
+	char *message, *text, *html, *answer, *callback; /* the last section of that name */
 };
 
 static char *read_whole(const char *path)
@@ -60,6 +65,13 @@ static const char *field(const char *section, const char *name, char *buffer, si
 	return buffer;
 }
 
+static bool says_yes(const char *section, const char *name)
+{
+	char buffer[10];
+
+	return strcmp(field(section, name, buffer, sizeof(buffer)), "yes") == 0;
+}
+
 static int64_t number(const char *section, const char *name)
 {
 	char buffer[64];
@@ -78,6 +90,7 @@ static void configure(struct exchange *exchange, const char *section)
 	json_t *settings = json_loads(section, 0, NULL);
 
 	assert_non_null(settings);
+	exchange->driver->release(exchange->account);
 	exchange->account = exchange->driver->configure(settings, &err);
 	if (exchange->account == NULL)
 		fail_msg("%s: %s", exchange->path, err.text);
@@ -86,7 +99,7 @@ static void configure(struct exchange *exchange, const char *section)
 
 static bool build(struct exchange *exchange, struct error *err)
 {
-	char key[300], address[400], subject[600];
+	char key[300], address[400], subject[600], link[300], image[300], data[600], unsubscribe[300], callback[300];
 	struct provider_message message = {
 		.delivery_id = number(exchange->message, "delivery"),
 		.attempt = 1,
@@ -97,8 +110,20 @@ static bool build(struct exchange *exchange, struct error *err)
 		.body_html = slice_of(exchange->html),
 		.created_at_ms = number(exchange->message, "created_at_ms"),
 		.now_ms = number(exchange->message, "now_ms"),
+		.expires_at_ms = number(exchange->message, "expires_at_ms"),
+		.is_marketing = says_yes(exchange->message, "marketing"),
+		.is_silent = says_yes(exchange->message, "silent"),
+		.link = slice_of(field(exchange->message, "link", link, sizeof(link))),
+		.image = slice_of(field(exchange->message, "image", image, sizeof(image))),
+		.data = slice_of(field(exchange->message, "data", data, sizeof(data))),
+		.unsubscribe_url = field(exchange->message, "unsubscribe_url", unsubscribe, sizeof(unsubscribe)),
+		.callback_url = field(exchange->message, "callback_url", callback, sizeof(callback)),
 	};
 
+	if (*message.unsubscribe_url == '\0')
+		message.unsubscribe_url = NULL;
+	if (*message.callback_url == '\0')
+		message.callback_url = NULL;
 	return exchange->driver->build(exchange->account, &message, &exchange->request, err);
 }
 
@@ -159,34 +184,195 @@ static void check_refused(struct exchange *exchange, enum error_kind kind, const
 		fail_msg("%s: refused in other words: %s", exchange->path, err.text);
 }
 
-static void check_outcome(struct exchange *exchange, const char *section)
+/* Every "header: Name: value" line, as it comes over the wire. */
+static void add_headers(const char *section, struct text *out)
 {
-	static const char *const progress_names[] = {"not_written", "written", "answered"};
-	char progress[20], body[600], after[100], failure[50], class[50], code[64], words[256], stage[10];
+	for (const char *line = section; line != NULL && *line != '\n' && *line != '\0';) {
+		const char *end = strchr(line, '\n');
+
+		if (strncmp(line, "header: ", 8) == 0) {
+			text_add_bytes(out, line + 8, end != NULL ? (size_t)(end - line - 8) : strlen(line + 8));
+			text_add(out, "\r\n");
+		}
+		line = end != NULL ? end + 1 : NULL;
+	}
+}
+
+static enum provider_progress progress_of(const char *section)
+{
+	static const char *const names[] = {"not_written", "written", "answered"};
+	char progress[20];
+
+	field(section, "progress", progress, sizeof(progress));
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		if (strcmp(progress, names[i]) == 0)
+			return (enum provider_progress)i;
+	fail_msg("progress is not \"%s\"", progress);
+	return PROVIDER_ANSWERED;
+}
+
+static void read_answer(struct exchange *exchange, struct outcome *outcome)
+{
+	char body[4000], after[100], failure[50];
 	struct provider_answer answer = {
+		.progress = progress_of(exchange->answer),
 		.status = (int)number(exchange->answer, "status"),
 		.body = slice_of(field(exchange->answer, "body", body, sizeof(body))),
 		.retry_after = slice_of(field(exchange->answer, "retry_after", after, sizeof(after))),
 		.failure = field(exchange->answer, "failure", failure, sizeof(failure)),
-		.rcpt_stage = strcmp(field(exchange->answer, "rcpt_stage", stage, sizeof(stage)), "yes") == 0,
+		.rcpt_stage = says_yes(exchange->answer, "rcpt_stage"),
 		.wall_ms = number(exchange->answer, "wall_ms"),
 	};
-	struct outcome outcome;
+	struct text headers;
 
 	if (*answer.failure == '\0')
 		answer.failure = NULL;
-	field(exchange->answer, "progress", progress, sizeof(progress));
-	for (size_t i = 0; i < ARRAY_LENGTH(progress_names); i++)
-		if (strcmp(progress, progress_names[i]) == 0)
-			answer.progress = (enum provider_progress)i;
-	exchange->driver->read(exchange->account, &answer, &outcome);
+	text_init(&headers, 4096);
+	add_headers(exchange->answer, &headers);
+	answer.headers = (struct slice){.bytes = text_string(&headers), .length = headers.length};
+	exchange->driver->read(exchange->account, &answer, outcome);
+	text_release(&headers);
+}
+
+static void check_outcome(struct exchange *exchange, const char *section)
+{
+	char class[50], code[64], words[256], id[160];
+	struct outcome outcome;
+
+	read_answer(exchange, &outcome);
 	if (strcmp(outcome_class_name(outcome.class), field(section, "class", class, sizeof(class))) != 0 ||
 	    strcmp(outcome.code, field(section, "code", code, sizeof(code))) != 0 ||
 	    strcmp(outcome.words, field(section, "words", words, sizeof(words))) != 0 ||
+	    strcmp(outcome.provider_message_id, field(section, "message", id, sizeof(id))) != 0 ||
+	    outcome.opted_out != says_yes(section, "opted_out") ||
 	    outcome.retry_after_ms != number(section, "retry_after_ms"))
-		fail_msg("%s: after\n%sthe outcome is\nclass: %s\ncode: %s\nwords: %s\nretry_after_ms: %lld",
+		fail_msg("%s: after\n%sthe outcome is\nclass: %s\ncode: %s\nwords: %s\nmessage: %s\nopted_out: %s\n"
+			 "retry_after_ms: %lld",
 			 exchange->path, exchange->answer, outcome_class_name(outcome.class), outcome.code,
-			 outcome.words, (long long)outcome.retry_after_ms);
+			 outcome.words, outcome.provider_message_id, outcome.opted_out ? "yes" : "no",
+			 (long long)outcome.retry_after_ms);
+}
+
+static const char *const kind_names[] = {
+	[PROVIDER_EVENT_QUEUED] = "queued",
+	[PROVIDER_EVENT_SENT] = "sent",
+	[PROVIDER_EVENT_DEFERRED] = "deferred",
+	[PROVIDER_EVENT_DELIVERED] = "delivered",
+	[PROVIDER_EVENT_BOUNCED_HARD] = "bounced_hard",
+	[PROVIDER_EVENT_BOUNCED_SOFT] = "bounced_soft",
+	[PROVIDER_EVENT_FAILED] = "failed",
+	[PROVIDER_EVENT_OPENED] = "opened",
+	[PROVIDER_EVENT_CLICKED] = "clicked",
+	[PROVIDER_EVENT_COMPLAINED] = "complained",
+	[PROVIDER_EVENT_UNSUBSCRIBED] = "unsubscribed",
+	[PROVIDER_EVENT_RESUBSCRIBED] = "resubscribed",
+	[PROVIDER_EVENT_REPLIED] = "replied",
+	[PROVIDER_EVENT_OTHER] = "other",
+};
+
+static void show_slice(struct text *shown, const char *name, struct slice value)
+{
+	if (value.length > 0)
+		text_addf(shown, "%s: %.*s\n", name, (int)value.length, value.bytes);
+}
+
+static void show_event(void *context, const struct provider_event *event)
+{
+	struct text *shown = context;
+
+	if (shown->length > 0)
+		text_add(shown, "\n");
+	text_addf(shown, "kind: %s\n", kind_names[event->kind]);
+	if (event->delivery_id != 0)
+		text_addf(shown, "delivery: %lld\n", (long long)event->delivery_id);
+	show_slice(shown, "message", event->provider_message_id);
+	show_slice(shown, "key", event->event_key);
+	show_slice(shown, "address", event->address);
+	show_slice(shown, "code", event->code);
+	show_slice(shown, "words", event->words);
+	show_slice(shown, "link", event->link);
+	show_slice(shown, "text", event->text);
+	text_addf(shown, "at_ms: %lld\n", (long long)event->at_ms);
+	if (event->is_machine)
+		text_add(shown, "machine: yes\n");
+}
+
+/* The callback of the last section, handed to a check. */
+static void with_callback(struct exchange *exchange, const char *section,
+			  void (*check)(struct exchange *exchange, const struct provider_callback *callback,
+					const char *section))
+{
+	char method[10], url[600], ends[10];
+	bool crlf = strcmp(field(exchange->callback, "line_ends", ends, sizeof(ends)), "crlf") == 0;
+	const char *at = strstr(exchange->callback, "\n\n"), *query;
+	struct provider_callback callback = {
+		.method = field(exchange->callback, "method", method, sizeof(method)),
+		.url = field(exchange->callback, "url", url, sizeof(url)),
+		.now_ms = number(exchange->callback, "now_ms"),
+	};
+	struct text headers, body;
+
+	assert_non_null(exchange->driver->callbacks);
+	assert_non_null(at);
+	query = strchr(callback.url, '?');
+	callback.query = query != NULL ? query + 1 : "";
+	text_init(&headers, 8192);
+	text_init(&body, 65536);
+	add_headers(exchange->callback, &headers);
+	for (at += 2; *at != '\0'; at++)
+		if (*at != '\n')
+			text_add_char(&body, *at);
+		else if (crlf || at[1] != '\0')
+			text_add(&body, crlf ? "\r\n" : "\n");
+	callback.headers = (struct slice){.bytes = text_string(&headers), .length = headers.length};
+	callback.body = (struct slice){.bytes = text_string(&body), .length = body.length};
+	check(exchange, &callback, section);
+	text_release(&headers);
+	text_release(&body);
+}
+
+static void check_events(struct exchange *exchange, const struct provider_callback *callback, const char *section)
+{
+	const struct provider_callbacks *driver = exchange->driver->callbacks;
+	struct error err = {0};
+	struct text shown;
+
+	text_init(&shown, 65536);
+	if (!driver->verify(exchange->account, callback, &err) ||
+	    !driver->parse(exchange->account, callback, show_event, &shown, &err))
+		fail_msg("%s: the callback\n%sis refused: %s", exchange->path, exchange->callback, err.text);
+	if (strcmp(text_string(&shown), section) != 0) {
+		(void)fprintf(stderr, "%s: the events are\n%s(end)\n", exchange->path, text_string(&shown));
+		fail_msg("%s: other events", exchange->path);
+	}
+	text_release(&shown);
+}
+
+static void check_forged(struct exchange *exchange, const struct provider_callback *callback, const char *section)
+{
+	struct error err = {0};
+
+	if (exchange->driver->callbacks->verify(exchange->account, callback, &err))
+		fail_msg("%s: believed\n%s", exchange->path, exchange->callback);
+	assert_int_equal(err.kind, ERROR_REFUSED);
+	if (strncmp(err.text, section, strlen(section) - 1) != 0)
+		fail_msg("%s: refused in other words: %s", exchange->path, err.text);
+}
+
+static void check_nonsense(struct exchange *exchange, const struct provider_callback *callback, const char *section)
+{
+	struct error err = {0};
+	struct text shown;
+
+	text_init(&shown, 65536);
+	if (!exchange->driver->callbacks->verify(exchange->account, callback, &err))
+		fail_msg("%s: not believed: %s", exchange->path, err.text);
+	if (exchange->driver->callbacks->parse(exchange->account, callback, show_event, &shown, &err))
+		fail_msg("%s: it makes sense\n%s", exchange->path, exchange->callback);
+	assert_int_equal(err.kind, ERROR_INVALID);
+	if (strncmp(err.text, section, strlen(section) - 1) != 0)
+		fail_msg("%s: refused in other words: %s", exchange->path, err.text);
+	text_release(&shown);
 }
 
 static void take_section(struct exchange *exchange, const char *name, char *section)
@@ -201,6 +387,14 @@ static void take_section(struct exchange *exchange, const char *name, char *sect
 		exchange->html = section;
 	else if (strcmp(name, "answer") == 0)
 		exchange->answer = section;
+	else if (strcmp(name, "callback") == 0)
+		exchange->callback = section;
+	else if (strcmp(name, "events") == 0)
+		with_callback(exchange, section, check_events);
+	else if (strcmp(name, "forged") == 0)
+		with_callback(exchange, section, check_forged);
+	else if (strcmp(name, "nonsense") == 0)
+		with_callback(exchange, section, check_nonsense);
 	else if (strcmp(name, "request") == 0)
 		check_request(exchange, section);
 	else if (strcmp(name, "refused") == 0)
@@ -217,7 +411,7 @@ static void take_section(struct exchange *exchange, const char *name, char *sect
 static void run_exchange(const struct provider_driver *driver, const char *path)
 {
 	struct exchange exchange = {.path = path, .driver = driver};
-	char *bytes = read_whole(path), *sections[100];
+	char *bytes = read_whole(path), *sections[200];
 	size_t count = 0;
 
 	provider_request_init(&exchange.request);
@@ -272,5 +466,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_recorded_exchange)};
 
 	setenv("TEST_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1);
+	setenv("TEST_MANDRILL_KEY", "md-Hk3vP9sQ2xW7yT1zR5uA", 1);
+	setenv("TEST_MANDRILL_WEBHOOK_KEY", "aRk8QbT2vX5mN9pL3sD7gJ", 1);
+	setenv("TEST_SENDGRID_KEY", "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf", 1);
+	setenv("TEST_TWILIO_TOKEN", "12345678901234567890123456789012", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,11 @@
 
 #include "worker/providers/provider.h"
 
+extern const struct provider_driver apns_driver;    /* push: Apple */
+extern const struct provider_driver fcm_driver;     /* push: Firebase Cloud Messaging */
 extern const struct provider_driver smtp_driver;    /* email: any server that takes submissions */
 extern const struct provider_driver webhook_driver; /* in-app: the member's own app, by Standard Webhooks */
+
+extern const struct provider_driver webpush_driver; /* web push: any browser, by RFC 8030 */
 
 #endif

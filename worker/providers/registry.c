@@ -3,9 +3,7 @@
 #include "worker/providers/drivers.h"
 
 const struct provider_driver *const provider_registry[] = {
-	&smtp_driver,
-	&webhook_driver,
-	NULL,
+	&apns_driver, &fcm_driver, &smtp_driver, &webhook_driver, &webpush_driver, NULL,
 };
 
 const struct provider_driver *provider_find(const char *name)
