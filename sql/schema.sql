@@ -906,15 +906,17 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, is_silent boolean, link text, image text, data text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html
+  select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
+         t.is_silent, v.link, v.image, v.data
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
   join marketing.template_version v using (template_version_id)
+  join marketing.template t using (template_id)
   where rs.run_step_id = p_run_step_id
 $$;
 COMMENT ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) IS 'Template and policies of a step, for the workers.';
@@ -1008,6 +1010,25 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) RETURNS TABLE(slot bigint, sealed bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform from delivery.provider_account a where a.provider_account_id = p_provider_account_id for no key update;
+  if not exists (select from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot) then
+    -- A worker whose clock is ahead must not take away what the others still use.
+    delete from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot < p_oldest_slot - 2;
+    insert into delivery.provider_token as t (provider_account_id, slot, sealed) values (p_provider_account_id, p_slot, p_sealed);
+  end if;
+  return query
+    select t.slot, t.sealed from delivery.provider_token t
+    where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot
+    order by t.slot limit 1;
+end
+$$;
+COMMENT ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) IS 'Makes all workers use the same provider token of an account.';
 CREATE FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1895,6 +1916,16 @@ ALTER TABLE delivery.provider_account ALTER COLUMN provider_account_id ADD GENER
     CACHE 1
 );
 COMMENT ON SEQUENCE delivery.provider_account_provider_account_id_seq IS 'Gives out delivery.provider_account.provider_account_id.';
+CREATE TABLE delivery.provider_token (
+    provider_account_id integer NOT NULL,
+    slot bigint NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT "A sealed token has at most 8 KB" CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 8192)))
+);
+COMMENT ON TABLE delivery.provider_token IS 'A token that all workers together show to a provider which does not want to see many, sealed: only who has the account''s private key can open it. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_token.provider_account_id IS 'Which account.';
+COMMENT ON COLUMN delivery.provider_token.slot IS 'The stretch of time at whose end it is over.';
+COMMENT ON COLUMN delivery.provider_token.sealed IS 'The token, encrypted.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
     per_second numeric NOT NULL,
@@ -2253,13 +2284,16 @@ CREATE TABLE marketing.template (
     template_id bigint NOT NULL,
     name text NOT NULL,
     channel marketing.channel NOT NULL,
-    description text
+    description text,
+    is_silent boolean DEFAULT false NOT NULL,
+    CONSTRAINT "Only push and web push messages can be silent" CHECK (((NOT is_silent) OR (channel = ANY (ARRAY['push'::marketing.channel, 'web_push'::marketing.channel]))))
 );
 COMMENT ON TABLE marketing.template IS 'A message with tokens. Its texts stand in template_version.';
 COMMENT ON COLUMN marketing.template.template_id IS 'Number of the template.';
 COMMENT ON COLUMN marketing.template.name IS 'What it is called, for example "welcome".';
 COMMENT ON COLUMN marketing.template.channel IS 'Which channel it is written for.';
 COMMENT ON COLUMN marketing.template.description IS 'What it is for.';
+COMMENT ON COLUMN marketing.template.is_silent IS 'Push and web push: on means that nothing is shown to the person; the app gets the data in the background, for example to load a new points balance.';
 ALTER TABLE marketing.template ALTER COLUMN template_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_template_id_seq
     START WITH 1
@@ -2277,6 +2311,10 @@ CREATE TABLE marketing.template_version (
     body_html text DEFAULT ''::text NOT NULL,
     problem text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    link text DEFAULT ''::text NOT NULL,
+    image text DEFAULT ''::text NOT NULL,
+    data text DEFAULT ''::text NOT NULL,
+    CONSTRAINT "A template's link and image are at most 10 KB, its data at most" CHECK (((octet_length(link) <= 10240) AND (octet_length(image) <= 10240) AND (octet_length(data) <= 1048576))),
     CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
 );
 COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
@@ -2287,6 +2325,9 @@ COMMENT ON COLUMN marketing.template_version.body_text IS 'The text, for example
 COMMENT ON COLUMN marketing.template_version.body_html IS 'The HTML body of an email. Values are escaped for HTML.';
 COMMENT ON COLUMN marketing.template_version.problem IS 'What is wrong with it, with line and column. Written by the programs; empty when it works.';
 COMMENT ON COLUMN marketing.template_version.created_at IS 'When it was saved.';
+COMMENT ON COLUMN marketing.template_version.link IS 'Push, web push and in-app: where a tap leads, for example https://club.example.org/offers?member={{ contact.member_no }}. Values are encoded for an address.';
+COMMENT ON COLUMN marketing.template_version.image IS 'Push, web push and in-app: the address of a picture to show, https://...';
+COMMENT ON COLUMN marketing.template_version.data IS 'Push, web push and in-app: a JSON object for the app, for example {"screen": "points", "points": {{ contact.points }}, "name": "{{ contact.first_name }}"}.';
 ALTER TABLE marketing.template_version ALTER COLUMN template_version_id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME marketing.template_version_template_version_id_seq
     START WITH 1
@@ -2607,6 +2648,8 @@ ALTER TABLE ONLY delivery.provider_account
     ADD CONSTRAINT provider_account_pkey PRIMARY KEY (provider_account_id);
 ALTER TABLE ONLY delivery.provider
     ADD CONSTRAINT provider_pkey PRIMARY KEY (driver);
+ALTER TABLE ONLY delivery.provider_token
+    ADD CONSTRAINT provider_token_pkey PRIMARY KEY (provider_account_id, slot);
 ALTER TABLE ONLY delivery.rate_limit
     ADD CONSTRAINT rate_limit_pkey PRIMARY KEY (provider_account_id);
 ALTER TABLE ONLY delivery.reason
@@ -2729,6 +2772,8 @@ ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The lane of a step must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The run of a step must exist" FOREIGN KEY (campaign_run_id) REFERENCES delivery.campaign_run(campaign_run_id);
+ALTER TABLE ONLY delivery.provider_token
+    ADD CONSTRAINT provider_token_provider_account_id_fkey FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing segment, which then stays" FOREIGN KEY (segment_id) REFERENCES marketing.segment(segment_id);
 ALTER TABLE ONLY marketing.campaign
@@ -2822,6 +2867,8 @@ GRANT ALL ON FUNCTION delivery.runs_to_plan(p_limit integer) TO postrider_schedu
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_lane_id integer, p_month integer, p_limit integer) FROM PUBLIC;
@@ -2874,6 +2921,7 @@ GRANT SELECT ON TABLE delivery.provider_account TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.provider_account TO postrider_analyst;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.provider_account TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
+GRANT SELECT ON TABLE delivery.provider_token TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;
