@@ -5,6 +5,9 @@
  * asks token_ready() before it begins a delivery; false means that deliveries wait where they are, and changed() tells
  * when to go on. A token that is still good is replaced in the background.
  *
+ * Times are of the wall clock, since the fleet's slots are. A clock that steps costs a refused request at worst, and that
+ * replaces the token.
+ *
  * What cannot be had is tried again with full jitter up to a minute, or when the vendor says. Refused credentials are not
  * tried again by themselves: the account's breaker does that. Nothing of a token is ever logged.
  */

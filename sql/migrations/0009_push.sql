@@ -19,7 +19,8 @@ comment on column marketing.template_version.data is
   'Push, web push and in-app: a JSON object for the app, for example {"screen": "points", "points": {{ contact.points }}, "name": "{{ contact.first_name }}"}.';
 
 create table delivery.provider_token (
-  provider_account_id integer not null references delivery.provider_account on delete cascade,
+  provider_account_id integer not null
+    constraint "A token belongs to a provider account" references delivery.provider_account on delete cascade,
   slot bigint not null,
   sealed bytea not null,
   primary key (provider_account_id, slot),

@@ -343,7 +343,7 @@ static int on_protocols(SSL *ssl, const unsigned char **chosen, unsigned char *l
 	(void)context;
 	if (SSL_select_next_proto(&out, length, (const unsigned char *)"\x02h2", 3, offered, offered_length) !=
 	    OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
+		return SSL_TLSEXT_ERR_NOACK; /* it goes on, and ends at the first bytes */
 	*chosen = out;
 	return SSL_TLSEXT_ERR_OK;
 }
