@@ -2314,7 +2314,7 @@ CREATE TABLE marketing.template_version (
     link text DEFAULT ''::text NOT NULL,
     image text DEFAULT ''::text NOT NULL,
     data text DEFAULT ''::text NOT NULL,
-    CONSTRAINT "A template's link and image are at most 10 KB, its data at most" CHECK (((octet_length(link) <= 10240) AND (octet_length(image) <= 10240) AND (octet_length(data) <= 1048576))),
+    CONSTRAINT "A link and an image are at most 10 KB each, data at most 1 MB" CHECK (((octet_length(link) <= 10240) AND (octet_length(image) <= 10240) AND (octet_length(data) <= 1048576))),
     CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
 );
 COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
@@ -2760,6 +2760,8 @@ ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A step that has run stays, with what it sent" FOREIGN KEY (step_id) REFERENCES marketing.step(step_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A text that has been sent stays" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id);
+ALTER TABLE ONLY delivery.provider_token
+    ADD CONSTRAINT "A token belongs to a provider account" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "An account that has been used stays: switch it off instead" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
 ALTER TABLE ONLY delivery.rate_limit
@@ -2772,8 +2774,6 @@ ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The lane of a step must exist" FOREIGN KEY (lane_id) REFERENCES delivery.lane(lane_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "The run of a step must exist" FOREIGN KEY (campaign_run_id) REFERENCES delivery.campaign_run(campaign_run_id);
-ALTER TABLE ONLY delivery.provider_token
-    ADD CONSTRAINT provider_token_provider_account_id_fkey FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY marketing.campaign
     ADD CONSTRAINT "A campaign needs an existing segment, which then stays" FOREIGN KEY (segment_id) REFERENCES marketing.segment(segment_id);
 ALTER TABLE ONLY marketing.campaign

@@ -10,7 +10,7 @@ comment on column marketing.template.is_silent is
 
 alter table marketing.template_version add column link text not null default '', add column image text not null default '',
   add column data text not null default '',
-  add constraint "A template's link and image are at most 10 KB, its data at most 1 MB" check (
+  add constraint "A link and an image are at most 10 KB each, data at most 1 MB" check (
     octet_length(link) <= 10240 and octet_length(image) <= 10240 and octet_length(data) <= 1048576);
 comment on column marketing.template_version.link is
   'Push, web push and in-app: where a tap leads, for example https://club.example.org/offers?member={{ contact.member_no }}. Values are encoded for an address.';

@@ -59,6 +59,9 @@ static void check(const struct row *row, struct delivery_pool *pool)
 	step.subject = compile(row->subject, TEMPLATE_SLOT_HEADER);
 	step.body_text = compile(row->body_text, TEMPLATE_SLOT_PLAIN);
 	step.body_html = compile(row->body_html, TEMPLATE_SLOT_HTML);
+	step.link = compile("", TEMPLATE_SLOT_URL);
+	step.image = compile("", TEMPLATE_SLOT_URL);
+	step.data = compile("", TEMPLATE_SLOT_JSON);
 	delivery->step = &step;
 	delivery->facts =
 		(struct delivery_facts){.first_name = row->first_name, .profile = row->profile, .data = row->data};
@@ -72,6 +75,9 @@ static void check(const struct row *row, struct delivery_pool *pool)
 	template_free(&step.subject);
 	template_free(&step.body_text);
 	template_free(&step.body_html);
+	template_free(&step.link);
+	template_free(&step.image);
+	template_free(&step.data);
 	text_release(&document);
 	text_release(&all);
 	delivery_release(pool, delivery);
