@@ -2714,6 +2714,7 @@ COMMENT ON INDEX delivery.lane_queue_name_key IS 'Keeps the rows of lane apart.'
 COMMENT ON INDEX delivery.leader_pkey IS 'The key of leader: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.provider_account_pkey IS 'The key of provider_account: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.provider_pkey IS 'The key of provider: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery.provider_token_pkey IS 'Finds the tokens of an account.';
 COMMENT ON INDEX delivery.rate_limit_pkey IS 'The key of rate_limit: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.reason_pkey IS 'The key of reason: finds a row, and no two rows have the same.';
 CREATE INDEX run_step_of_lane ON delivery.run_step USING btree (lane_id);

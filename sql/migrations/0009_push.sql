@@ -28,6 +28,7 @@ create table delivery.provider_token (
 );
 comment on table delivery.provider_token is
   'A token that all workers together show to a provider which does not want to see many, sealed: only who has the account''s private key can open it. Written by the programs.';
+comment on index delivery.provider_token_pkey is 'Finds the tokens of an account.';
 comment on column delivery.provider_token.provider_account_id is 'Which account.';
 comment on column delivery.provider_token.slot is 'The stretch of time at whose end it is over.';
 comment on column delivery.provider_token.sealed is 'The token, encrypted.';
