@@ -23,7 +23,7 @@ static void add_header(const struct private_key *key, const char *key_id, struct
 	text_release(&header);
 }
 
-void jwt_sign(const struct private_key *key, const char *key_id, const char *claims, struct text *out)
+void jwt_sign(struct private_key *key, const char *key_id, const char *claims, struct text *out)
 {
 	size_t start = out->length;
 	struct text signature;

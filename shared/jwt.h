@@ -9,6 +9,6 @@
 #include "shared/text.h"
 
 /* Appends header.claims.signature. key_id becomes the header's "kid"; NULL: none. claims is a JSON object. */
-void jwt_sign(const struct private_key *key, const char *key_id, const char *claims, struct text *out);
+void jwt_sign(struct private_key *key, const char *key_id, const char *claims, struct text *out);
 
 #endif

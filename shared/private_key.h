@@ -29,7 +29,7 @@ enum private_key_kind private_key_kind(const struct private_key *key);
 
 /* RFC 7518: RSASSA-PKCS1-v1_5 with SHA-256 (§3.3, RS256), or ECDSA with SHA-256 as r and s, 32 bytes each (§3.4,
  * ES256; OpenSSL's own DER is not that). ECDSA gives other bytes each time. */
-void private_key_sign(const struct private_key *key, const void *bytes, size_t length, struct text *signature);
+void private_key_sign(struct private_key *key, const void *bytes, size_t length, struct text *signature);
 
 /* P-256 only. */
 void private_key_public_point(const struct private_key *key, uint8_t point[PRIVATE_KEY_POINT_BYTES]);

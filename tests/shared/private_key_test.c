@@ -273,7 +273,7 @@ static bool verifies_raw(EVP_PKEY *pkey, const char *text, const uint8_t *raw)
 }
 
 /* Cuts header.claims.signature and checks the signature with OpenSSL. */
-static void check_jwt(EVP_PKEY *pkey, const struct private_key *key, const char *header, const char *claims)
+static void check_jwt(EVP_PKEY *pkey, struct private_key *key, const char *header, const char *claims)
 {
 	struct text jwt, part;
 	char *second, *third;

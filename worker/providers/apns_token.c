@@ -13,7 +13,7 @@
 #define SEALED_MAX  4096
 #define LABEL       "postrider apns provider token"
 
-void apns_token_init(struct apns_token *token, const char *team_id, const char *key_id, const struct private_key *key)
+void apns_token_init(struct apns_token *token, const char *team_id, const char *key_id, struct private_key *key)
 {
 	memset(token, 0, sizeof(*token));
 	token->team_id = team_id;

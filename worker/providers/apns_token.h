@@ -17,7 +17,7 @@
 
 struct apns_token {
 	const char *team_id, *key_id; /* borrowed */
-	const struct private_key *key;
+	struct private_key *key;
 	uint8_t sealing_key[32];
 	struct access_token token;
 	int64_t slot;         /* of the one that is held, or was held last */
@@ -26,7 +26,7 @@ struct apns_token {
 };
 
 /* Borrows the strings and the key. */
-void apns_token_init(struct apns_token *token, const char *team_id, const char *key_id, const struct private_key *key);
+void apns_token_init(struct apns_token *token, const char *team_id, const char *key_id, struct private_key *key);
 void apns_token_release(struct apns_token *token);
 
 /* As provider_token_source. */
