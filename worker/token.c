@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/backoff.h"
 #include "shared/clock.h"
@@ -135,6 +136,9 @@ static void on_fetched(void *context, const struct provider_answer *answer, int6
 	struct outcome outcome;
 
 	(void)duration_us;
+	/* What asked for a token is as good as one for an hour. */
+	explicit_bzero(token->request.body.bytes, token->request.body.length);
+	provider_request_clear(&token->request);
 	if (token->source->read(token->owner.provider, answer, &outcome))
 		succeed(token);
 	else
