@@ -10,9 +10,6 @@
 #include "worker/transfer_pool.h"
 #include "worker/transfer_watch.h"
 
-/* Requests on one HTTP/2 connection, where the server allows as many (Apple: 1000); more take another connection. */
-#define STREAMS_MAX 250L
-
 /* Calls done() only after libcurl has been left: what done() starts must not run inside it. */
 void transfer_deliver_finished(struct transfer_pool *pool)
 {
@@ -118,8 +115,9 @@ struct transfer_pool *transfer_pool_open(struct event_base *base, const struct p
 	curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
 	curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)connections_max);
 	curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING,
-			  (long)(transport->http2 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
-	curl_multi_setopt(pool->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_MAX);
+			  (long)(transport->streams_max > 1 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
+	if (transport->streams_max > 1)
+		curl_multi_setopt(pool->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)transport->streams_max);
 	return pool;
 }
 

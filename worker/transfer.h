@@ -9,7 +9,7 @@
  * POST when a reused connection turns out dead; the fence is asked again then, and its second call for one transfer
  * always aborts: PROVIDER_WRITTEN, failure "repeat", because the first copy may have arrived.
  *
- * HTTP/2 (transport->http2) shares connections between requests, and the fence holds there, too: libcurl also repeats a
+ * HTTP/2 (transport->http2) can share connections between requests (streams_max), and the fence holds there, too: libcurl also repeats a
  * request whose stream was refused or that a GOAWAY cut off. Such a stream was not processed (RFC 9113 §8.7), but libcurl
  * does not tell it from one that may have been; so it is "repeat" as well.
  *

@@ -102,7 +102,7 @@ static struct exchange *exchange_new(struct transfer_pool *pool)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, pool->transport.plain_allowed ? "http,https" : "https");
 	/* A request waits for the connection that is being made rather than make another one. That is before the
 	 * fence, and the time for connecting bounds it. */
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, pool->transport.http2 ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, pool->transport.streams_max > 1 ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "postrider/" POSTRIDER_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_http);

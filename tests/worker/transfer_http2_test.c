@@ -118,6 +118,7 @@ static struct transfer_pool *open_pool(int64_t timeout_ms)
 	const struct provider_transport transport = {.plain_allowed = true,
 						     .http2 = true,
 						     .http2_only = true,
+						     .streams_max = 250,
 						     .ca_file = certificate,
 						     .connect_timeout_ms = timeout_ms,
 						     .timeout_ms = timeout_ms};
