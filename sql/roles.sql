@@ -36,6 +36,7 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
   delivery.drop_address(bigint[], text[]), delivery.take_rate(integer, integer), delivery.open_breaker(integer, text, bigint),
   delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint), delivery.unchecked_accounts(),
   delivery.note_account_check(integer, text, text),
+  delivery.share_provider_token(integer, bigint, bigint, bytea),
   delivery.note_dead_letter(text, text, text, bigint, integer)
   to postrider_worker;
 

@@ -1542,6 +1542,10 @@ CREATE TABLE marketing.template_version (
     is_current boolean DEFAULT false NOT NULL,
     partial_names text[] DEFAULT '{}'::text[] NOT NULL,
     partial_version_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    link text DEFAULT ''::text NOT NULL,
+    image text DEFAULT ''::text NOT NULL,
+    data text DEFAULT ''::text NOT NULL,
+    CONSTRAINT "A link and an image are at most 10 KB each, data at most 1 MB" CHECK (((octet_length(link) <= 10240) AND (octet_length(image) <= 10240) AND (octet_length(data) <= 1048576))),
     CONSTRAINT "A template's texts are at most 1 MB each" CHECK (((octet_length(subject) <= 1048576) AND (octet_length(body_text) <= 1048576) AND (octet_length(body_html) <= 1048576)))
 );
 COMMENT ON TABLE marketing.template_version IS 'The texts of a template. A version never changes; to edit a template, add a new version: the newest is used by campaigns that start afterwards.';
@@ -1556,12 +1560,16 @@ COMMENT ON COLUMN marketing.template_version.checked_at IS 'When the programs la
 COMMENT ON COLUMN marketing.template_version.is_current IS 'Yes: it was looked at as it is now, its partials included. No: campaigns wait for that. Written by the programs.';
 COMMENT ON COLUMN marketing.template_version.partial_names IS 'The partials that its texts use, as in {% render "footer" %}. Written by the programs.';
 COMMENT ON COLUMN marketing.template_version.partial_version_ids IS 'The versions of those partials that it was checked with. Written by the programs.';
+COMMENT ON COLUMN marketing.template_version.link IS 'Push, web push and in-app: where a tap leads, for example https://club.example.org/offers?member={{ contact.member_no }}. Values are encoded for an address.';
+COMMENT ON COLUMN marketing.template_version.image IS 'Push, web push and in-app: the address of a picture to show, https://...';
+COMMENT ON COLUMN marketing.template_version.data IS 'Push, web push and in-app: a JSON object for the app, for example {"screen": "points", "points": {{ contact.points }}, "name": "{{ contact.first_name }}"}.';
 CREATE FUNCTION delivery.pinned_partials(p_version marketing.template_version) RETURNS bigint[]
     LANGUAGE sql STABLE
     AS $$
   select case when p_version.checked_at is not null then p_version.partial_version_ids
     else (select p.partial_version_ids
-          from marketing.partials_of(p_version.subject || E'\n' || p_version.body_text || E'\n' || p_version.body_html) p) end
+          from marketing.partials_of(concat_ws(E'\n', p_version.subject, p_version.body_text, p_version.body_html, p_version.link,
+            p_version.image, p_version.data)) p) end
 $$;
 COMMENT ON FUNCTION delivery.pinned_partials(p_version marketing.template_version) IS 'The texts of the partials that a run keeps from its start to its end.';
 CREATE FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) RETURNS bigint
@@ -1601,7 +1609,7 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.plan(p_campaign_run_id bigint, p_after bigint, p_contact_ids bigint[], p_is_last boolean) IS 'Makes the deliveries of the next contacts of a run.';
-CREATE FUNCTION delivery.previews_to_make(p_limit integer) RETURNS TABLE(preview_id bigint, channel marketing.channel, on_undefined marketing.undefined_policy, template_version_id bigint, subject text, body_text text, body_html text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text, first_name text, last_name text, language text, time_zone text, tier text, profile text, data text)
+CREATE FUNCTION delivery.previews_to_make(p_limit integer) RETURNS TABLE(preview_id bigint, channel marketing.channel, on_undefined marketing.undefined_policy, template_version_id bigint, subject text, body_text text, body_html text, link text, image text, data text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text, first_name text, last_name text, language text, time_zone text, tier text, profile text, message_data text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1609,7 +1617,7 @@ CREATE FUNCTION delivery.previews_to_make(p_limit integer) RETURNS TABLE(preview
 #variable_conflict use_column
 begin
   return query
-  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html,
+  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html, v.link, v.image, v.data,
          marketing.partial_texts(p.partial_version_ids)::text, marketing.token_defaults()::text,
          (date_part('epoch', w.created_at) * 1000)::bigint, c.contact_id, c.points, c.member_no, c.first_name, c.last_name, c.language,
          c.time_zone, c.tier, c.profile::text, w.data::text
@@ -1617,7 +1625,7 @@ begin
   join marketing.template t using (template_id)
   join marketing.contact c using (contact_id)
   left join lateral (select x.* from marketing.template_version x where x.template_id = t.template_id order by x.template_version_id desc limit 1) v on true
-  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html)) p
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html, v.link, v.image, v.data)) p
   where w.made_at is null
   order by w.preview_id
   limit p_limit;
@@ -1820,18 +1828,20 @@ CREATE FUNCTION delivery.resign(p_task text, p_holder text) RETURNS void
   update delivery.leader l set until = '-infinity' where l.task = p_task and l.holder = p_holder
 $$;
 COMMENT ON FUNCTION delivery.resign(p_task text, p_holder text) IS 'A scheduler that leaves gives the lead away.';
-CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean)
+CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy, on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text, partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean, is_silent boolean, link text, image text, data text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
          rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text,
          rs.channel = 'email' and coalesce(c.track_opens, c.class = 'marketing'),
-         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end
+         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end,
+         t.is_silent, v.link, v.image, v.data
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
   join marketing.template_version v using (template_version_id)
+  join marketing.template t using (template_id)
   where rs.run_step_id = p_run_step_id
 $$;
 COMMENT ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) IS 'Template and policies of a step, for the workers.';
@@ -1993,6 +2003,25 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) IS 'Settles deliveries whose answer came after their worker''s time was up.';
+CREATE FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) RETURNS TABLE(slot bigint, sealed bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform from delivery.provider_account a where a.provider_account_id = p_provider_account_id for no key update;
+  if not exists (select from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot) then
+    -- A worker whose clock is ahead must not take away what the others still use.
+    delete from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot < p_oldest_slot - 2;
+    insert into delivery.provider_token as t (provider_account_id, slot, sealed) values (p_provider_account_id, p_slot, p_sealed);
+  end if;
+  return query
+    select t.slot, t.sealed from delivery.provider_token t
+    where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot
+    order by t.slot limit 1;
+end
+$$;
+COMMENT ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) IS 'Makes all workers use the same provider token of an account.';
 CREATE FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2294,7 +2323,7 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) IS 'Reserves moments for sending, so that the whole fleet together keeps an account''s rate limit and its cap for the day.';
-CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text, partial_names text, partial_version_ids text)
+CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, link text, image text, data text, partials text, partial_names text, partial_version_ids text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2302,7 +2331,7 @@ CREATE FUNCTION delivery.templates_to_check(p_limit integer) RETURNS TABLE(kind 
 #variable_conflict use_column
 begin
   return query
-  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
+  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '', '', '', '',
          (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
   from marketing.partial_version pv
   where pv.checked_at is null
@@ -2311,12 +2340,12 @@ begin
     return;
   end if;
   return query
-  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, marketing.partial_texts(p.partial_version_ids)::text,
-         p.partial_names::text, p.partial_version_ids::text
+  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, v.link, v.image, v.data,
+         marketing.partial_texts(p.partial_version_ids)::text,         p.partial_names::text, p.partial_version_ids::text
   from (select w.template_version_id from marketing.template_version w where not w.is_current order by w.template_version_id desc limit p_limit) waiting
   join marketing.template_version v using (template_version_id)
   join marketing.template t using (template_id)
-  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p;
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html, v.link, v.image, v.data)) p;
 end
 $$;
 COMMENT ON FUNCTION delivery.templates_to_check(p_limit integer) IS 'Texts that people have saved and that the programs have not looked at yet.';
@@ -2509,8 +2538,8 @@ begin
     new.is_current := false;
     new.partial_names := '{}';
     new.partial_version_ids := '{}';
-  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
-      is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.created_at) then
+  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.link, new.image, new.data, new.created_at)
+      is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.link, old.image, old.data, old.created_at) then
     raise exception 'A template version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
   end if;
   return new;
@@ -3522,6 +3551,16 @@ COMMENT ON COLUMN delivery.provider_code.driver IS 'Which provider, for example 
 COMMENT ON COLUMN delivery.provider_code.code IS 'Its code, for example 21610.';
 COMMENT ON COLUMN delivery.provider_code.meaning IS 'unsubscribed: the person has said no to this channel, at the provider.';
 COMMENT ON COLUMN delivery.provider_code.description IS 'What the provider''s documentation says.';
+CREATE TABLE delivery.provider_token (
+    provider_account_id integer NOT NULL,
+    slot bigint NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT "A sealed token has at most 8 KB" CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 8192)))
+);
+COMMENT ON TABLE delivery.provider_token IS 'A token that all workers together show to a provider which does not want to see many, sealed: only who has the account''s private key can open it. Written by the programs.';
+COMMENT ON COLUMN delivery.provider_token.provider_account_id IS 'Which account.';
+COMMENT ON COLUMN delivery.provider_token.slot IS 'The stretch of time at whose end it is over.';
+COMMENT ON COLUMN delivery.provider_token.sealed IS 'The token, encrypted.';
 CREATE TABLE delivery.rate_limit (
     provider_account_id integer NOT NULL,
     per_second numeric,
@@ -4043,13 +4082,16 @@ CREATE TABLE marketing.template (
     template_id bigint NOT NULL,
     name text NOT NULL,
     channel marketing.channel NOT NULL,
-    description text
+    description text,
+    is_silent boolean DEFAULT false NOT NULL,
+    CONSTRAINT "Only push and web push messages can be silent" CHECK (((NOT is_silent) OR (channel = ANY (ARRAY['push'::marketing.channel, 'web_push'::marketing.channel]))))
 );
 COMMENT ON TABLE marketing.template IS 'A message with tokens. Its texts stand in template_version.';
 COMMENT ON COLUMN marketing.template.template_id IS 'Number of the template.';
 COMMENT ON COLUMN marketing.template.name IS 'What it is called, for example "welcome".';
 COMMENT ON COLUMN marketing.template.channel IS 'Which channel it is written for.';
 COMMENT ON COLUMN marketing.template.description IS 'What it is for.';
+COMMENT ON COLUMN marketing.template.is_silent IS 'Push and web push: on means that nothing is shown to the person; the app gets the data in the background, for example to load a new points balance.';
 CREATE TABLE marketing.template_diagnostic (
     template_version_id bigint NOT NULL,
     "position" integer NOT NULL,
@@ -4553,7 +4595,10 @@ CREATE VIEW report.template_status AS
             x.checked_at,
             x.is_current,
             x.partial_names,
-            x.partial_version_ids
+            x.partial_version_ids,
+            x.link,
+            x.image,
+            x.data
            FROM marketing.template_version x
           WHERE (x.template_id = t.template_id)
           ORDER BY x.template_version_id DESC
@@ -4619,6 +4664,8 @@ ALTER TABLE ONLY delivery.provider_account
     ADD CONSTRAINT provider_account_pkey PRIMARY KEY (provider_account_id);
 ALTER TABLE ONLY delivery.provider
     ADD CONSTRAINT provider_pkey PRIMARY KEY (driver);
+ALTER TABLE ONLY delivery.provider_token
+    ADD CONSTRAINT provider_token_pkey PRIMARY KEY (provider_account_id, slot);
 ALTER TABLE ONLY delivery.rate_limit
     ADD CONSTRAINT rate_limit_pkey PRIMARY KEY (provider_account_id);
 ALTER TABLE ONLY delivery.reason
@@ -4728,6 +4775,7 @@ COMMENT ON INDEX delivery.lane_queue_name_key IS 'Keeps the rows of lane apart.'
 COMMENT ON INDEX delivery.leader_pkey IS 'The key of leader: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.provider_account_pkey IS 'The key of provider_account: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.provider_pkey IS 'The key of provider: finds a row, and no two rows have the same.';
+COMMENT ON INDEX delivery.provider_token_pkey IS 'Finds the tokens of an account.';
 COMMENT ON INDEX delivery.rate_limit_pkey IS 'The key of rate_limit: finds a row, and no two rows have the same.';
 COMMENT ON INDEX delivery.reason_pkey IS 'The key of reason: finds a row, and no two rows have the same.';
 CREATE INDEX run_step_of_lane ON delivery.run_step USING btree (lane_id);
@@ -4806,6 +4854,8 @@ ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A step that has run stays, with what it sent" FOREIGN KEY (step_id) REFERENCES marketing.step(step_id);
 ALTER TABLE ONLY delivery.run_step
     ADD CONSTRAINT "A text that has been sent stays" FOREIGN KEY (template_version_id) REFERENCES marketing.template_version(template_version_id);
+ALTER TABLE ONLY delivery.provider_token
+    ADD CONSTRAINT "A token belongs to a provider account" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id) ON DELETE CASCADE;
 ALTER TABLE ONLY delivery.lane
     ADD CONSTRAINT "An account that has been used stays: switch it off instead" FOREIGN KEY (provider_account_id) REFERENCES delivery.provider_account(provider_account_id);
 ALTER TABLE ONLY delivery.rate_limit
@@ -4994,6 +5044,8 @@ REVOKE ALL ON FUNCTION delivery.settle_by_events(p_delivery_ids bigint[], p_prov
 REVOKE ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.settle_by_hand(p_delivery_id bigint, p_status delivery.delivery_status) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.settle_late(p_delivery_ids bigint[], p_attempts integer[], p_outcomes delivery.outcome_class[], p_provider_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sms_reply(p_provider_account_id integer, p_address text, p_text text, p_event_key text, p_at timestamp with time zone) TO postrider_receiver;
 REVOKE ALL ON FUNCTION delivery.standing_run(p_campaign_id bigint) FROM PUBLIC;
@@ -5086,6 +5138,7 @@ GRANT SELECT ON TABLE delivery.provider TO postrider_analyst;
 GRANT SELECT ON TABLE delivery.provider TO postrider_ops;
 GRANT USAGE ON SEQUENCE delivery.provider_account_provider_account_id_seq TO postrider_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE delivery.provider_code TO postrider_ops;
+GRANT SELECT ON TABLE delivery.provider_token TO postrider_ops;
 GRANT SELECT,INSERT,UPDATE ON TABLE delivery.rate_limit TO postrider_ops;
 GRANT SELECT ON TABLE delivery.reason TO postrider_marketer;
 GRANT SELECT ON TABLE delivery.reason TO postrider_analyst;

@@ -29,6 +29,29 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	account_pump(context);
 }
 
+static void on_token(void *context, const struct outcome *failure)
+{
+	struct account *account = context;
+
+	if (account->token_changed != NULL)
+		account->token_changed(account->context, account, failure);
+}
+
+static void open_token(struct account *account, struct event_base *base)
+{
+	const struct token_owner owner = {.base = base,
+					  .database = account->database,
+					  .provider_account_id = account->provider_account_id,
+					  .driver = account->driver,
+					  .provider = account->provider,
+					  .pool = account->pool,
+					  .changed = on_token,
+					  .context = account};
+
+	if (account->driver->token != NULL)
+		account->token = token_open(&owner);
+}
+
 static void configure(struct account *account, const char *driver_name, size_t connections_max, struct event_base *base)
 {
 	json_error_t json_error;
@@ -48,6 +71,7 @@ static void configure(struct account *account, const char *driver_name, size_t c
 		return;
 	}
 	account->pool = transfer_pool_open(base, account->driver->transport(account->provider), connections_max);
+	open_token(account, base);
 }
 
 struct account *account_new(struct event_base *base, struct pg_session *database, int32_t provider_account_id,
@@ -78,6 +102,7 @@ void account_free(struct account **account)
 	if (a == NULL)
 		return;
 	transfer_pool_close(&a->pool);
+	token_close(&a->token);
 	if (a->provider != NULL)
 		a->driver->release(a->provider);
 	event_free(a->timer);
@@ -210,6 +235,8 @@ void account_pump(struct account *account)
 			wake_after(account, (account->paused_until_ms - now_ms) * 1000);
 		return;
 	}
+	if (account->ready_count > 0 && account->token != NULL && !token_ready(account->token))
+		return; /* what waits goes on when token_changed() is told */
 	while (account->ready_count > 0 && account->in_flight < concurrency_limit(&account->concurrency) &&
 	       take_slot(account)) {
 		account->in_flight++;
@@ -251,6 +278,8 @@ size_t account_room(const struct account *account, int64_t now_ms)
 		return 0;
 	if (account_is_paused(account, now_ms))
 		return account->paused_until_ms - now_ms > PAUSE_HELD_MS ? READY_MAX : 0;
+	if (account->token != NULL && token_is_failing(account->token))
+		return 0;
 	if (account->per_second > 0) {
 		soon = (size_t)(account->per_second * RATE_LEASE_MS * 2 / 1000) + 1;
 		wanted = soon < wanted ? soon : wanted;

@@ -2,7 +2,7 @@
  *
  * Claimed deliveries wait here for their turn, transactional ones first. A turn needs a free place (concurrency.h), a
  * moment of the account's rate (leased from the database for the whole fleet, fail closed) and an account that is
- * neither paused nor broken. The account decides when; what is done with a delivery is the caller's: start() begins it.
+ * neither paused nor broken, and where the provider wants an access token, one that is valid (token.h). The account decides when; what is done with a delivery is the caller's: start() begins it.
  *
  * room() tells the claimer how many more are worth claiming: what is claimed ages, what waits on the broker does not.
  */
@@ -13,6 +13,7 @@
 #include "worker/breaker.h"
 #include "worker/concurrency.h"
 #include "worker/delivery.h"
+#include "worker/token.h"
 #include "worker/transfer.h"
 
 struct event;
@@ -20,6 +21,10 @@ struct event_base;
 
 /* Begins to send; the delivery is in nobody's list. False: it did not start, the place is free again. */
 typedef bool account_start(void *context, struct delivery *delivery);
+
+struct account;
+/* An access token is there (failure NULL), or none can be had. */
+typedef void account_token_changed(void *context, struct account *account, const struct outcome *failure);
 
 struct account {
 	int32_t provider_account_id;
@@ -29,6 +34,7 @@ struct account {
 	struct provider_account *provider; /* NULL: see problem */
 	char problem[ERROR_TEXT_MAX];      /* why it cannot be used; "" */
 	struct transfer_pool *pool;
+	struct token *token; /* NULL: the provider wants none */
 	struct concurrency concurrency;
 	struct breaker breaker;
 	bool breaker_is_open;                  /* in the database, when last looked at */
@@ -45,6 +51,7 @@ struct account {
 	struct pg_session *database;
 	struct pg_values values;
 	account_start *start;
+	account_token_changed *token_changed; /* set by the caller; NULL: nobody is told */
 	void *context;
 	struct account *next, *prev;
 };

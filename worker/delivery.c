@@ -39,6 +39,9 @@ static void delivery_destroy(struct delivery *delivery)
 	text_release(&delivery->subject);
 	text_release(&delivery->body_text);
 	text_release(&delivery->body_html);
+	text_release(&delivery->link);
+	text_release(&delivery->image);
+	text_release(&delivery->data);
 	provider_request_release(&delivery->request);
 	free(delivery);
 }
@@ -63,6 +66,9 @@ static struct delivery *delivery_new(void)
 	text_init(&delivery->subject, RENDERED_MAX);
 	text_init(&delivery->body_text, RENDERED_MAX);
 	text_init(&delivery->body_html, RENDERED_MAX);
+	text_init(&delivery->link, RENDERED_MAX);
+	text_init(&delivery->image, RENDERED_MAX);
+	text_init(&delivery->data, RENDERED_MAX);
 	provider_request_init(&delivery->request);
 	return delivery;
 }
@@ -99,6 +105,9 @@ void delivery_release(struct delivery_pool *pool, struct delivery *delivery)
 	text_clear(&delivery->subject);
 	text_clear(&delivery->body_text);
 	text_clear(&delivery->body_html);
+	text_clear(&delivery->link);
+	text_clear(&delivery->image);
+	text_clear(&delivery->data);
 	provider_request_clear(&delivery->request);
 	LL_PREPEND(pool->free, delivery);
 	pool->free_count++;

@@ -63,7 +63,7 @@ struct delivery {
 
 	/* Of this message; the sender's, while it is rendered and built. NULL: there are none. */
 	const char *unsubscribe_url, *preferences_url;
-	struct text subject, body_text, body_html; /* rendered */
+	struct text subject, body_text, body_html, link, image, data; /* rendered */
 	struct provider_request request;
 	char payload_sha256[33]; /* the first half of the digest, in hex: enough to tell two payloads apart */
 };

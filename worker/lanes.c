@@ -115,7 +115,8 @@ static void bury_retired(struct lanes *lanes)
 	struct account *account, *next;
 
 	DL_FOREACH_SAFE(lanes->retired, account, next)
-		if (account->in_flight == 0 && !account->rate_asked) {
+		if (account->in_flight == 0 && !account->rate_asked &&
+		    (account->token == NULL || !token_is_asking(account->token))) {
 			DL_DELETE(lanes->retired, account);
 			account_free(&account);
 		}
@@ -140,6 +141,7 @@ static struct account *renew_account(struct lanes *lanes, const struct pg_rows *
 	account = account_new(lanes->base, lanes->questions, id, pg_rows_text(rows, row, 4, NULL),
 			      pg_rows_text(rows, row, 5, NULL), settings, channel, lanes->settings.connections_max,
 			      lanes->events.start, lanes->events.sender);
+	account->token_changed = lanes->events.token_changed;
 	if (old != NULL) {
 		log_event(LOG_INFO, "account_changed", "The account's settings changed.", LOG_INT("account", id));
 		retire(lanes, old);

@@ -22,11 +22,12 @@ struct lanes_settings {
 struct lanes_events {
 	struct claimer_events claimer;
 	account_start *start;
+	account_token_changed *token_changed;
 	void (*joined)(void *context, struct lane *lane);
 	void (*problem)(void *context, struct account *account);
 	void (*paused)(void *context, struct account *account, int64_t pause_ms); /* by another worker */
 	void *context;
-	struct sender *sender; /* context of start */
+	struct sender *sender; /* context of start and token_changed */
 };
 
 struct lanes *lanes_open(struct event_base *base, struct pg_session *claims, struct pg_session *questions,

@@ -7,16 +7,29 @@
 const char *message_part_name(enum message_part part)
 {
 	static const char *const names[MESSAGE_PARTS] = {
-		[MESSAGE_SUBJECT] = "subject", [MESSAGE_BODY_TEXT] = "body_text", [MESSAGE_BODY_HTML] = "body_html"};
+		[MESSAGE_SUBJECT] = "subject", [MESSAGE_BODY_TEXT] = "body_text", [MESSAGE_BODY_HTML] = "body_html",
+		[MESSAGE_LINK] = "link",       [MESSAGE_IMAGE] = "image",         [MESSAGE_DATA] = "data"};
 
 	return names[part];
 }
 
 static enum template_slot slot_of(enum message_part part, enum channel channel)
 {
-	if (part == MESSAGE_BODY_HTML)
+	switch (part) {
+	case MESSAGE_SUBJECT:
+		return channel == CHANNEL_EMAIL ? TEMPLATE_SLOT_HEADER : TEMPLATE_SLOT_PLAIN;
+	case MESSAGE_BODY_HTML:
 		return TEMPLATE_SLOT_HTML;
-	return part == MESSAGE_SUBJECT && channel == CHANNEL_EMAIL ? TEMPLATE_SLOT_HEADER : TEMPLATE_SLOT_PLAIN;
+	case MESSAGE_LINK:
+	case MESSAGE_IMAGE:
+		return TEMPLATE_SLOT_URL;
+	case MESSAGE_DATA:
+		return TEMPLATE_SLOT_JSON;
+	case MESSAGE_BODY_TEXT:
+	case MESSAGE_PARTS:
+		break;
+	}
+	return TEMPLATE_SLOT_PLAIN;
 }
 
 struct template *message_part_compile(enum message_part part, enum channel channel,

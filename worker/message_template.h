@@ -1,10 +1,11 @@
-/* message_template - the texts of one template version, compiled: subject, body_text and body_html.
+/* message_template - the texts of one template version, compiled: subject, body_text, body_html, and what a push
+ * message has beside them: link, image and data.
  *
  *     struct message_template *template = message_template_compile(CHANNEL_EMAIL, &sources, partials);
  *     if (template->problem != NULL) ... "subject, line 1, column 4: ..."
  *
- * Where a text goes decides how its values are escaped: the subject of an email is a header, body_html is HTML,
- * everything else is plain, since drivers escape for their own formats.
+ * Where a text goes decides how its values are escaped: the subject of an email is a header, body_html is HTML, link and
+ * image are URLs, data is JSON; everything else is plain, since drivers escape for their own formats.
  */
 #ifndef POSTRIDER_WORKER_MESSAGE_TEMPLATE_H
 #define POSTRIDER_WORKER_MESSAGE_TEMPLATE_H
@@ -13,7 +14,15 @@
 #include "worker/named_texts.h"
 #include "worker/template/template.h"
 
-enum message_part { MESSAGE_SUBJECT, MESSAGE_BODY_TEXT, MESSAGE_BODY_HTML, MESSAGE_PARTS };
+enum message_part {
+	MESSAGE_SUBJECT,
+	MESSAGE_BODY_TEXT,
+	MESSAGE_BODY_HTML,
+	MESSAGE_LINK,
+	MESSAGE_IMAGE,
+	MESSAGE_DATA,
+	MESSAGE_PARTS,
+};
 const char *message_part_name(enum message_part part); /* "subject", as the column is called */
 
 struct message_sources {

@@ -27,6 +27,8 @@ struct outcome {
 	char code[64];   /* "250", "550 5.1.1", "timeout", "connect" */
 	char words[256]; /* a sentence: the provider's, or ours */
 	char provider_message_id[160];
+	/* throttled, bad_credentials: it says nothing about the account, only about this delivery; only that waits. */
+	bool alone;
 	int64_t retry_after_ms; /* what the provider asked for; 0: nothing */
 	bool opted_out;         /* refused because the recipient told the provider that they want no more */
 };

@@ -1,5 +1,6 @@
 #include "worker/personalize.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,11 +114,22 @@ static void set_context(struct template_context *context, const struct delivery 
 	template_context_set(context, &settings);
 }
 
+/* Rendered data is checked here: the template's author is told, rather than a vendor. */
+static bool is_data(const struct text *rendered)
+{
+	json_t *json = json_loadb(text_string(rendered), rendered->length, JSON_REJECT_DUPLICATES, NULL);
+	bool usable = json_is_object(json);
+
+	json_decref(json);
+	return usable;
+}
+
 enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
 				    char *explanation, size_t explanation_size)
 {
 	const struct step *step = delivery->step;
-	struct text *const rendered[MESSAGE_PARTS] = {&delivery->subject, &delivery->body_text, &delivery->body_html};
+	struct text *const rendered[MESSAGE_PARTS] = {&delivery->subject, &delivery->body_text, &delivery->body_html,
+						      &delivery->link,    &delivery->image,     &delivery->data};
 	struct template_data data;
 	struct template_fault fault;
 
@@ -141,7 +153,11 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 		if (!template_render(step->template->parts[part], context, &data, rendered[part], &fault))
 			return explain(&fault, message_part_name((enum message_part)part), explanation,
 				       explanation_size);
-	return PERSONALIZE_OK;
+	if (delivery->data.length == 0 || is_data(&delivery->data))
+		return PERSONALIZE_OK;
+	snprintf(explanation, explanation_size,
+		 "data: what the template makes is not a JSON object, or names a member twice.");
+	return PERSONALIZE_FAILED;
 }
 
 enum template_undefined personalize_policy(const char *word)
@@ -186,6 +202,10 @@ bool personalize_knows(const char *path, size_t length, struct text *sentence)
 	size_t rest;
 
 	if (begins_with(path, length, "profile", &rest) || begins_with(path, length, "data", &rest))
+		return true;
+	if ((begins_with(path, length, "unsubscribe_url", &rest) ||
+	     begins_with(path, length, "preferences_url", &rest)) &&
+	    rest == length)
 		return true;
 	if (begins_with(path, length, "campaign", &rest)) {
 		if (rest == length || (length - rest == 4 && memcmp(path + rest, "name", 4) == 0))

@@ -17,7 +17,7 @@ enum personalize_result {
 	PERSONALIZE_FAILED,        /* the template or the data do not work */
 };
 
-/* Fills subject, body_text and body_html. document is scratch space. explanation: a sentence, with line and column. */
+/* Fills subject, body_text, body_html, link, image and data. document is scratch space. explanation: a sentence, with line and column. */
 enum personalize_result personalize(struct delivery *delivery, struct template_context *context, struct text *document,
 				    char *explanation, size_t explanation_size);
 

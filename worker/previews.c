@@ -15,8 +15,8 @@
 static const struct pg_statement ask_statement = {
 	.name = "previews_to_make",
 	.sql = "select preview_id, channel, on_undefined, template_version_id, partials, token_defaults, asked_at_ms, "
-	       "contact_id, points, member_no, first_name, last_name, language, time_zone, tier, profile, data, subject, "
-	       "body_text, body_html from delivery.previews_to_make($1)",
+	       "contact_id, points, member_no, first_name, last_name, language, time_zone, tier, profile, message_data, subject, "
+	       "body_text, body_html, link, image, data from delivery.previews_to_make($1)",
 };
 static const struct pg_statement note_statement = {
 	.name = "note_preview",
@@ -40,10 +40,13 @@ enum column {
 	COLUMN_TIME_ZONE,
 	COLUMN_TIER,
 	COLUMN_PROFILE,
-	COLUMN_DATA,
+	COLUMN_MESSAGE_DATA,
 	COLUMN_SUBJECT,
 	COLUMN_BODY_TEXT,
 	COLUMN_BODY_HTML,
+	COLUMN_LINK,
+	COLUMN_IMAGE,
+	COLUMN_DATA,
 };
 
 struct previews {
@@ -92,7 +95,7 @@ static struct delivery_facts facts_of(const struct pg_rows *rows, size_t row)
 		.time_zone = pg_rows_text(rows, row, COLUMN_TIME_ZONE, NULL),
 		.tier = pg_rows_text(rows, row, COLUMN_TIER, NULL),
 		.profile = pg_rows_text(rows, row, COLUMN_PROFILE, NULL),
-		.data = pg_rows_text(rows, row, COLUMN_DATA, NULL),
+		.data = pg_rows_text(rows, row, COLUMN_MESSAGE_DATA, NULL),
 		.points = pg_rows_int64(rows, row, COLUMN_POINTS),
 		.contact_id = pg_rows_int64(rows, row, COLUMN_CONTACT_ID),
 		.planned_at_ms = pg_rows_int64(rows, row, COLUMN_ASKED_AT_MS),

@@ -68,6 +68,8 @@ static struct retry_decision decide_pause(const struct retry_facts *facts, int64
 {
 	struct retry_decision decision = later(facts, own_ms, reason);
 
+	if (facts->alone)
+		return decision;
 	decision.pause_lane_ms = facts->retry_after_ms > own_ms ? facts->retry_after_ms : own_ms;
 	return decision;
 }

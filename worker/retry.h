@@ -13,6 +13,8 @@
  *   bad_credentials  nothing     later, and the lane waits for a person
  *   expired          nothing     expired
  *
+ * A throttled or bad_credentials that is about one address alone holds up only its delivery.
+ *
  * Nothing is planned at or behind expires_at: our own waiting is shortened to half of what is left, a provider's is
  * not; when less than a second is left, or it asks for more than that, the delivery has expired. A delivery one of
  * whose attempts is still unexplained never ends as failed or expired, because it may have arrived: it ends as
@@ -35,6 +37,7 @@ struct retry_policy {
 
 struct retry_facts {
 	enum outcome_class class;
+	bool alone;             /* throttled, bad_credentials: only this delivery waits */
 	int32_t attempts;       /* counted ones before this */
 	int32_t not_sent;       /* not_sent ones before this */
 	bool earlier_uncertain; /* an attempt before this one may have arrived */

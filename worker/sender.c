@@ -13,7 +13,8 @@
 #include "worker/personalize.h"
 #include "worker/retry.h"
 
-#define FRESH_ENOUGH_MS 200 /* a transfer is begun only with this much of the permission left */
+#define CREDENTIALS_MS  (5 * 60 * 1000) /* a person needs longer; asking again this often shows that it is mended */
+#define FRESH_ENOUGH_MS 200             /* a transfer is begun only with this much of the permission left */
 
 static const struct pg_statement drop_address_statement = {.name = "drop_address",
 							   .sql = "select delivery.drop_address($1, $2)"};
@@ -134,6 +135,7 @@ static struct retry_decision decide(const struct delivery *delivery, const struc
 	};
 	const struct retry_facts facts = {
 		.class = outcome->class,
+		.alone = outcome->alone,
 		.attempts = delivery->facts.failures,
 		.not_sent = delivery->facts.not_sent,
 		.earlier_uncertain = delivery->facts.was_uncertain,
@@ -183,11 +185,20 @@ static struct verdict verdict_of(const struct retry_decision *decision, const st
 	return verdict;
 }
 
+/* An answer that is about one address only is none about the account. Refused credentials are: not the first time, but
+ * when they come again and again. */
+static enum outcome_class class_for_account(const struct outcome *outcome)
+{
+	if (!outcome->alone)
+		return outcome->class;
+	return outcome->class == OUTCOME_BAD_CREDENTIALS ? OUTCOME_TRANSIENT : OUTCOME_BAD_PAYLOAD;
+}
+
 /* What an outcome means for the account and thereby for the whole fleet. */
 static void follow_account(struct sender *sender, struct account *account, const struct outcome *outcome,
 			   const struct retry_decision *decision, int64_t duration_us)
 {
-	struct breaker_advice advice = account_note(account, outcome->class, duration_us, clock_now_ms());
+	struct breaker_advice advice = account_note(account, class_for_account(outcome), duration_us, clock_now_ms());
 
 	/* An answer about one message or address shows that the account works. */
 	if (account->breaker_is_open && (outcome->class == OUTCOME_ACCEPTED || outcome->class == OUTCOME_BAD_ADDRESS ||
@@ -198,6 +209,38 @@ static void follow_account(struct sender *sender, struct account *account, const
 	} else if (decision->pause_lane_ms > 0 && !account_is_paused(account, clock_now_ms())) {
 		pause_lane(sender, account, outcome, decision->pause_lane_ms);
 		sender_release_paused(sender, account, decision->pause_lane_ms);
+	}
+}
+
+static void end_without_token(struct sender *sender, struct account *account, const struct outcome *failure)
+{
+	struct delivery *delivery, *next, *list = account_take_ready(account);
+	struct outcome outcome;
+
+	outcome_set(&outcome, OUTCOME_NOT_SENT, failure->code, "There is no access token: %.200s", failure->words);
+	outcome.retry_after_ms = failure->retry_after_ms;
+	DL_FOREACH_SAFE(list, delivery, next) {
+		struct retry_decision decision;
+		struct verdict verdict;
+
+		delivery->account = account;
+		decision = decide(delivery, &outcome);
+		verdict = verdict_of(&decision, &outcome, 0);
+		recorder_add(sender->recorder, delivery, &verdict);
+	}
+}
+
+void sender_token_changed(void *context, struct account *account, const struct outcome *failure)
+{
+	struct sender *sender = context;
+
+	if (failure == NULL) {
+		account_pump(account);
+		lanes_pump(sender->lanes, account);
+	} else if (failure->class == OUTCOME_BAD_CREDENTIALS) {
+		sender_trip(sender, account, "credentials", failure, CREDENTIALS_MS);
+	} else {
+		end_without_token(sender, account, failure);
 	}
 }
 
@@ -288,9 +331,16 @@ static void note_payload(struct delivery *delivery)
 	delivery->payload_sha256[sizeof(delivery->payload_sha256) - 1] = '\0';
 }
 
+/* Of the wall clock; in whole seconds, so that a retry says the same. */
+static int64_t expires_at_ms(const struct delivery *delivery, int64_t wall_ms)
+{
+	return (wall_ms + delivery->facts.expires_at_ms - clock_now_ms() + 500) / 1000 * 1000;
+}
+
 static bool build(struct sender *sender, struct delivery *delivery)
 {
 	struct account *account = delivery->account;
+	int64_t now_ms = clock_wall_ms();
 	char key[32];
 	struct error err = {0};
 	struct provider_message message = {
@@ -302,8 +352,13 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.body_text = slice_of(&delivery->body_text),
 		.body_html = slice_of(&delivery->body_html),
 		.created_at_ms = delivery->facts.planned_at_ms,
-		.now_ms = clock_wall_ms(),
+		.now_ms = now_ms,
+		.expires_at_ms = expires_at_ms(delivery, now_ms),
 		.is_marketing = delivery->step->is_marketing,
+		.is_silent = delivery->step->is_silent,
+		.link = slice_of(&delivery->link),
+		.image = slice_of(&delivery->image),
+		.data = slice_of(&delivery->data),
 		.unsubscribe_url = delivery->step->is_marketing && account->channel == CHANNEL_EMAIL
 					   ? delivery->unsubscribe_url
 					   : NULL,

@@ -39,6 +39,9 @@ void sender_release(struct sender *sender);
 /* account_start; context is the sender. */
 bool sender_begin(void *context, struct delivery *delivery);
 
+/* account_token_changed; context is the sender. What waited for an access token goes on, or counts as not sent. */
+void sender_token_changed(void *context, struct account *account, const struct outcome *failure);
+
 /* Claimed, but not begun: goes back to wait its turn again. */
 void sender_give_back(struct sender *sender, struct delivery *delivery, const char *waiting_for, int64_t wait_ms);
 

@@ -12,8 +12,8 @@
 static const struct pg_statement facts_statement = {
 	.name = "run_step_facts",
 	.sql = "select class, on_uncertain, on_undefined, attempts_max, template_version_id, subject, body_text, "
-	       "body_html, campaign_name, partial_version_ids, partials, token_defaults, track_opens, "
-	       "track_clicks from delivery.run_step_facts($1)",
+	       "body_html, link, image, data, campaign_name, partial_version_ids, partials, token_defaults, track_opens, "
+	       "track_clicks, is_silent from delivery.run_step_facts($1)",
 };
 enum facts_column {
 	COLUMN_CLASS,
@@ -24,12 +24,16 @@ enum facts_column {
 	COLUMN_SUBJECT,
 	COLUMN_BODY_TEXT,
 	COLUMN_BODY_HTML,
+	COLUMN_LINK,
+	COLUMN_IMAGE,
+	COLUMN_DATA,
 	COLUMN_CAMPAIGN_NAME,
 	COLUMN_PARTIAL_VERSION_IDS,
 	COLUMN_PARTIALS,
 	COLUMN_TOKEN_DEFAULTS,
 	COLUMN_TRACK_OPENS,
 	COLUMN_TRACK_CLICKS,
+	COLUMN_IS_SILENT,
 };
 
 static const struct pg_statement problem_statement = {
@@ -136,6 +140,7 @@ static void fill(struct step_cache *cache, struct step *step, enum channel chann
 	step->on_undefined = personalize_policy(pg_rows_text(rows, 0, COLUMN_ON_UNDEFINED, NULL));
 	step->attempts_max = (int32_t)pg_rows_int64(rows, 0, COLUMN_ATTEMPTS_MAX);
 	step->template_version_id = pg_rows_int64(rows, 0, COLUMN_TEMPLATE_VERSION_ID);
+	step->is_silent = pg_rows_bool(rows, 0, COLUMN_IS_SILENT);
 	step->track_opens = pg_rows_bool(rows, 0, COLUMN_TRACK_OPENS);
 	step->track_clicks = pg_rows_bool(rows, 0, COLUMN_TRACK_CLICKS);
 	step->campaign_name = memory_copy_string(pg_rows_text(rows, 0, COLUMN_CAMPAIGN_NAME, NULL));

@@ -20,6 +20,7 @@ struct step {
 	bool is_loaded;
 	int64_t template_version_id;
 	bool is_marketing;
+	bool is_silent; /* push: nothing is shown */
 	bool resend_uncertain;
 	bool track_opens, track_clicks;
 	enum template_undefined on_undefined;

@@ -14,7 +14,7 @@
 static const struct pg_statement ask_statement = {
 	.name = "templates_to_check",
 	.sql = "select kind, version_id, channel, partials, partial_names, partial_version_ids, subject, body_text, "
-	       "body_html from delivery.templates_to_check($1)",
+	       "body_html, link, image, data from delivery.templates_to_check($1)",
 };
 static const struct pg_statement template_statement = {
 	.name = "note_template_check",
@@ -37,6 +37,9 @@ enum column {
 	COLUMN_SUBJECT,
 	COLUMN_BODY_TEXT,
 	COLUMN_BODY_HTML,
+	COLUMN_LINK,
+	COLUMN_IMAGE,
+	COLUMN_DATA,
 };
 
 struct template_check {

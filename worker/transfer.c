@@ -114,7 +114,10 @@ struct transfer_pool *transfer_pool_open(struct event_base *base, const struct p
 	curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
 	curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
 	curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)connections_max);
-	curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING,
+			  (long)(transport->streams_max > 1 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
+	if (transport->streams_max > 1)
+		curl_multi_setopt(pool->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)transport->streams_max);
 	return pool;
 }
 

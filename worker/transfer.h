@@ -9,6 +9,10 @@
  * POST when a reused connection turns out dead; the fence is asked again then, and its second call for one transfer
  * always aborts: PROVIDER_WRITTEN, failure "repeat", because the first copy may have arrived.
  *
+ * HTTP/2 (transport->http2) can share connections between requests (streams_max), and the fence holds there, too: libcurl also repeats a
+ * request whose stream was refused or that a GOAWAY cut off. Such a stream was not processed (RFC 9113 §8.7), but libcurl
+ * does not tell it from one that may have been; so it is "repeat" as well.
+ *
  * For SMTP nothing is taken before the final dot: a failure before its last byte was handed to the connection is
  * PROVIDER_NOT_WRITTEN. libcurl resolves, connects, starts TLS and authenticates; the mail itself is spoken by
  * worker/providers/smtp_dialog.h, because libcurl would stop the whole loop until the relay has answered the dot.

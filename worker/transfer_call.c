@@ -35,10 +35,12 @@ const char *call_failure(CURLcode code)
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
+	case CURLE_HTTP2_STREAM:
 		return "reset";
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_HTTP2:
 		return "garbage";
 	default:
 		return "transport";
@@ -59,6 +61,7 @@ void call_deliver(struct transfer_pool *pool, const struct call *call, struct pr
 {
 	pool->in_flight--;
 	answer->wall_ms = clock_wall_ms();
+	answer->token_number = call->request->token_number;
 	FAILPOINT("after_answer");
 	call->done(call->context, answer, clock_now_us() - call->started_us);
 }

@@ -100,7 +100,9 @@ static struct exchange *exchange_new(struct transfer_pool *pool)
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->explanation);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, pool->transport.plain_allowed ? "http,https" : "https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	/* A request waits for the connection that is being made rather than make another one. That is before the
+	 * fence, and the time for connecting bounds it. */
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, pool->transport.streams_max > 1 ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "postrider/" POSTRIDER_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_http);
@@ -155,6 +157,20 @@ static void set_headers(struct exchange *exchange, const struct provider_request
 	curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, nodes);
 }
 
+/* libcurl 7.88 cannot use a connection in clear again that speaks HTTP/2 (curl's issue 10634): each request makes one. */
+static void set_version(struct exchange *exchange, const char *url)
+{
+	const struct provider_transport *transport = &exchange->pool->transport;
+	bool in_clear = transport->http2_only && transport->plain_allowed && strncmp(url, "http://", 7) == 0;
+	long version = in_clear           ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+		       : transport->http2 ? CURL_HTTP_VERSION_2TLS
+					  : CURL_HTTP_VERSION_1_1;
+
+	curl_easy_setopt(exchange->easy, CURLOPT_HTTP_VERSION, version);
+	curl_easy_setopt(exchange->easy, CURLOPT_FRESH_CONNECT, in_clear ? 1L : 0L);
+	curl_easy_setopt(exchange->easy, CURLOPT_FORBID_REUSE, in_clear ? 1L : 0L);
+}
+
 static void set_url(struct exchange *exchange, const char *url)
 {
 	if (exchange->url && strcmp(exchange->url, url) == 0)
@@ -162,6 +178,7 @@ static void set_url(struct exchange *exchange, const char *url)
 	free(exchange->url);
 	exchange->url = memory_copy_string(url);
 	curl_easy_setopt(exchange->easy, CURLOPT_URL, exchange->url);
+	set_version(exchange, url);
 }
 
 void exchange_start(struct transfer_pool *pool, const struct call *call)

@@ -367,6 +367,7 @@ static void open_parts(struct worker *worker)
 							      .batch_done = on_claim_done,
 							      .context = worker},
 						  .start = sender_begin,
+						  .token_changed = sender_token_changed,
 						  .joined = on_lane,
 						  .problem = on_account_problem,
 						  .paused = on_account_paused,

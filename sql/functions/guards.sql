@@ -48,8 +48,8 @@ begin
     new.is_current := false;
     new.partial_names := '{}';
     new.partial_version_ids := '{}';
-  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.created_at)
-      is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.created_at) then
+  elsif (new.template_id, new.subject, new.body_text, new.body_html, new.link, new.image, new.data, new.created_at)
+      is distinct from (old.template_id, old.subject, old.body_text, old.body_html, old.link, old.image, old.data, old.created_at) then
     raise exception 'A template version never changes' using hint = 'Add a new version instead; campaigns that start afterwards use it.';
   end if;
   return new;

@@ -2,8 +2,8 @@
 -- Previews that people have asked for, the oldest first, with all that a worker needs to make them.
 create or replace function delivery.previews_to_make(p_limit integer)
 returns table (preview_id bigint, channel marketing.channel, on_undefined marketing.undefined_policy, template_version_id bigint, subject text,
-  body_text text, body_html text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text,
-  first_name text, last_name text, language text, time_zone text, tier text, profile text, data text)
+  body_text text, body_html text, link text, image text, data text, partials text, token_defaults text, asked_at_ms bigint, contact_id bigint, points bigint, member_no text,
+  first_name text, last_name text, language text, time_zone text, tier text, profile text, message_data text)
 language plpgsql
 stable
 security definer
@@ -13,7 +13,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html,
+  select w.preview_id, t.channel, w.on_undefined, v.template_version_id, v.subject, v.body_text, v.body_html, v.link, v.image, v.data,
          marketing.partial_texts(p.partial_version_ids)::text, marketing.token_defaults()::text,
          (date_part('epoch', w.created_at) * 1000)::bigint, c.contact_id, c.points, c.member_no, c.first_name, c.last_name, c.language,
          c.time_zone, c.tier, c.profile::text, w.data::text
@@ -21,7 +21,7 @@ begin
   join marketing.template t using (template_id)
   join marketing.contact c using (contact_id)
   left join lateral (select x.* from marketing.template_version x where x.template_id = t.template_id order by x.template_version_id desc limit 1) v on true
-  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html)) p
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html, v.link, v.image, v.data)) p
   where w.made_at is null
   order by w.preview_id
   limit p_limit;

@@ -28,7 +28,8 @@ drop function if exists delivery.run_step_facts(bigint);
 create function delivery.run_step_facts(p_run_step_id bigint)
 returns table (campaign_id bigint, campaign_name text, class marketing.message_class, on_uncertain marketing.uncertain_policy,
   on_undefined marketing.undefined_policy, attempts_max integer, template_version_id bigint, subject text, body_text text, body_html text,
-  partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean)
+  partial_version_ids text, partials text, token_defaults text, track_opens boolean, track_clicks boolean,
+  is_silent boolean, link text, image text, data text)
 language sql
 stable
 security definer
@@ -37,11 +38,13 @@ as $$
   select c.campaign_id, c.name, c.class, c.on_uncertain, c.on_undefined, c.attempts_max, v.template_version_id, v.subject, v.body_text, v.body_html,
          rs.partial_version_ids::text, marketing.partial_texts(rs.partial_version_ids)::text, rs.token_defaults::text,
          rs.channel = 'email' and coalesce(c.track_opens, c.class = 'marketing'),
-         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end
+         case rs.channel when 'email' then coalesce(c.track_clicks, c.class = 'marketing') when 'sms' then c.track_sms_links else false end,
+         t.is_silent, v.link, v.image, v.data
   from delivery.run_step rs
   join delivery.campaign_run r using (campaign_run_id)
   join marketing.campaign c using (campaign_id)
   join marketing.template_version v using (template_version_id)
+  join marketing.template t using (template_id)
   where rs.run_step_id = p_run_step_id
 $$;
 comment on function delivery.run_step_facts is 'Template and policies of a step, for the workers.';
@@ -142,6 +145,31 @@ as $$
   where a.provider_account_id = p_provider_account_id
 $$;
 comment on function delivery.pause_account is 'Waits as long as the provider asked for.';
+
+-- The fleet agrees upon a provider token: the first that is offered for a stretch of time is everybody's. p_oldest_slot: tokens of
+-- earlier slots are over. Returns the one to use, which is the offered one where there was none. The account's row is locked, so that two
+-- workers whose clocks differ do not offer for different slots at once.
+create or replace function delivery.share_provider_token(p_provider_account_id integer, p_oldest_slot bigint, p_slot bigint, p_sealed bytea)
+returns table (slot bigint, sealed bytea)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  perform from delivery.provider_account a where a.provider_account_id = p_provider_account_id for no key update;
+  if not exists (select from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot) then
+    -- A worker whose clock is ahead must not take away what the others still use.
+    delete from delivery.provider_token t where t.provider_account_id = p_provider_account_id and t.slot < p_oldest_slot - 2;
+    insert into delivery.provider_token as t (provider_account_id, slot, sealed) values (p_provider_account_id, p_slot, p_sealed);
+  end if;
+  return query
+    select t.slot, t.sealed from delivery.provider_token t
+    where t.provider_account_id = p_provider_account_id and t.slot >= p_oldest_slot
+    order by t.slot limit 1;
+end
+$$;
+comment on function delivery.share_provider_token is 'Makes all workers use the same provider token of an account.';
 
 -- A message on the broker that makes no sense, or that died there. p_delivery_id null: unreadable. A delivery that is
 -- still queued under that epoch gets another turn; the third time it fails.

@@ -120,7 +120,8 @@ stable
 as $$
   select case when p_version.checked_at is not null then p_version.partial_version_ids
     else (select p.partial_version_ids
-          from marketing.partials_of(p_version.subject || E'\n' || p_version.body_text || E'\n' || p_version.body_html) p) end
+          from marketing.partials_of(concat_ws(E'\n', p_version.subject, p_version.body_text, p_version.body_html, p_version.link,
+            p_version.image, p_version.data)) p) end
 $$;
 comment on function delivery.pinned_partials is 'The texts of the partials that a run keeps from its start to its end.';
 

@@ -3,8 +3,8 @@
 -- template; partials: the texts to check it with, as {"footer": "..."}; the names and numbers are given back to note_template_check.
 -- Several workers may check the same: they find the same.
 create or replace function delivery.templates_to_check(p_limit integer)
-returns table (kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, partials text,
-  partial_names text, partial_version_ids text)
+returns table (kind text, version_id bigint, channel marketing.channel, subject text, body_text text, body_html text, link text, image text,
+  data text, partials text,  partial_names text, partial_version_ids text)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '',
+  select 'partial', pv.partial_version_id, null::marketing.channel, '', pv.body, '', '', '', '',
          (select coalesce(jsonb_object_agg(n.name, ''), '{}') from marketing.partial_names(pv.body) n (name))::text, '{}', '{}'
   from marketing.partial_version pv
   where pv.checked_at is null
@@ -22,12 +22,12 @@ begin
     return;
   end if;
   return query
-  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, marketing.partial_texts(p.partial_version_ids)::text,
-         p.partial_names::text, p.partial_version_ids::text
+  select 'template', v.template_version_id, t.channel, v.subject, v.body_text, v.body_html, v.link, v.image, v.data,
+         marketing.partial_texts(p.partial_version_ids)::text,         p.partial_names::text, p.partial_version_ids::text
   from (select w.template_version_id from marketing.template_version w where not w.is_current order by w.template_version_id desc limit p_limit) waiting
   join marketing.template_version v using (template_version_id)
   join marketing.template t using (template_id)
-  cross join lateral marketing.partials_of(v.subject || E'\n' || v.body_text || E'\n' || v.body_html) p;
+  cross join lateral marketing.partials_of(concat_ws(E'\n', v.subject, v.body_text, v.body_html, v.link, v.image, v.data)) p;
 end
 $$;
 comment on function delivery.templates_to_check is 'Texts that people have saved and that the programs have not looked at yet.';

@@ -4,7 +4,9 @@
  *   account   the settings, JSON            message   "name: value" lines       text, html   the bodies
  *   request   what it must become           answer    "name: value" lines; "header: Name: value" as often as needed
  *   address refused   why the address is wrong, or       refused   why something else is
- *   outcome   what the answer before it must be read as; answer and outcome may come several times
+ *   outcome, token outcome   what the answer before it must be read as; answer and outcome may come several times
+ *   token     the answer that brings an access token, as `answer`, or now_ms where the fleet shares one that we sign;
+ *             "(token)" stands for what was signed      token request   what asks for it
  *   callback  method, url, now_ms and header lines, a blank line, and the body without its last line end; with
  *             "line_ends: crlf" every line of the body ends in CRLF, the last one too
  *   events    what the callback before it must tell: what is not empty of each event, events parted by blank lines
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base64url.h"
 #include "worker/providers/provider.h"
 
 struct exchange {
@@ -99,7 +102,7 @@ static void configure(struct exchange *exchange, const char *section)
 
 static bool build(struct exchange *exchange, struct error *err)
 {
-	char key[300], address[400], subject[600], link[300], image[300], data[600], unsubscribe[300], callback[300];
+	char key[300], address[1000], subject[600], link[300], image[300], data[600], unsubscribe[300], callback[300];
 	struct provider_message message = {
 		.delivery_id = number(exchange->message, "delivery"),
 		.attempt = 1,
@@ -127,11 +130,42 @@ static bool build(struct exchange *exchange, struct error *err)
 	return exchange->driver->build(exchange->account, &message, &exchange->request, err);
 }
 
+/* What is not text is shown in base64url. */
+static bool is_binary(const struct provider_request *request)
+{
+	for (size_t i = 0; i < request->header_count; i++)
+		if (strcmp(text_string(&request->headers[i]), "Content-Encoding: aes128gcm") == 0)
+			return true;
+	return false;
+}
+
+/* A JSON Web Token has another signature each time. */
+static void show_text(struct text *shown, const char *bytes, size_t length)
+{
+	const char *token = memmem(bytes, length, "eyJ", 3);
+	size_t before = token != NULL ? (size_t)(token - bytes) : length, signed_length;
+
+	text_add_bytes(shown, bytes, before);
+	if (token == NULL)
+		return;
+	signed_length = strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+	text_add(shown, "(token)");
+	text_add_bytes(shown, token + signed_length, length - before - signed_length);
+}
+
 /* CRLF is shown as a line end; a line end of any other kind stands out. */
 static void show_body(const struct provider_request *request, struct text *shown)
 {
 	const struct text *body = &request->body;
 
+	if (is_binary(request)) {
+		base64url_add(shown, body->bytes, body->length);
+		return;
+	}
+	if (request->protocol == PROVIDER_HTTP) {
+		show_text(shown, text_string(body), body->length);
+		return;
+	}
 	for (size_t i = 0; i < body->length; i++) {
 		bool crlf = i + 1 < body->length && body->bytes[i] == '\r' && body->bytes[i + 1] == '\n';
 
@@ -149,21 +183,20 @@ static void show_request(const struct provider_request *request, struct text *sh
 	if (request->protocol == PROVIDER_SMTP)
 		text_addf(shown, "mail_from: %s\nrcpt_to: %s\n", text_string(&request->mail_from),
 			  text_string(&request->rcpt_to));
-	for (size_t i = 0; i < request->header_count; i++)
-		text_addf(shown, "%s\n", text_string(&request->headers[i]));
+	for (size_t i = 0; i < request->header_count; i++) {
+		show_text(shown, text_string(&request->headers[i]), request->headers[i].length);
+		text_add_char(shown, '\n');
+	}
 	text_add_char(shown, '\n');
 	show_body(request, shown);
 	if (shown->length > 0 && shown->bytes[shown->length - 1] != '\n')
 		text_add_char(shown, '\n');
 }
 
-static void check_request(struct exchange *exchange, const char *section)
+static void compare_request(struct exchange *exchange, const char *section)
 {
-	struct error err = {0};
 	struct text shown;
 
-	if (!build(exchange, &err))
-		fail_msg("%s: refused: %s", exchange->path, err.text);
 	text_init(&shown, 65536);
 	show_request(&exchange->request, &shown);
 	if (strcmp(text_string(&shown), section) != 0) {
@@ -171,6 +204,26 @@ static void check_request(struct exchange *exchange, const char *section)
 		fail_msg("%s: another request", exchange->path);
 	}
 	text_release(&shown);
+}
+
+static void check_request(struct exchange *exchange, const char *section)
+{
+	struct error err = {0};
+
+	if (!build(exchange, &err))
+		fail_msg("%s: refused: %s", exchange->path, err.text);
+	compare_request(exchange, section);
+}
+
+static void check_token_request(struct exchange *exchange, const char *section)
+{
+	struct error err = {0};
+
+	assert_non_null(exchange->driver->token);
+	if (!exchange->driver->token->build(exchange->account, number(exchange->message, "now_ms"), &exchange->request,
+					    &err))
+		fail_msg("%s: refused: %s", exchange->path, err.text);
+	compare_request(exchange, section);
 }
 
 static void check_refused(struct exchange *exchange, enum error_kind kind, const char *section)
@@ -211,8 +264,10 @@ static enum provider_progress progress_of(const char *section)
 	return PROVIDER_ANSWERED;
 }
 
-static void read_answer(struct exchange *exchange, struct outcome *outcome)
+/* Hands the last answer to read(), or to the one of the token source. True: a token is held. */
+static bool read_answer(struct exchange *exchange, bool for_token, struct outcome *outcome)
 {
+	bool held = false;
 	char body[4000], after[100], failure[50];
 	struct provider_answer answer = {
 		.progress = progress_of(exchange->answer),
@@ -222,6 +277,7 @@ static void read_answer(struct exchange *exchange, struct outcome *outcome)
 		.failure = field(exchange->answer, "failure", failure, sizeof(failure)),
 		.rcpt_stage = says_yes(exchange->answer, "rcpt_stage"),
 		.wall_ms = number(exchange->answer, "wall_ms"),
+		.token_number = number(exchange->answer, "token_number"),
 	};
 	struct text headers;
 
@@ -230,27 +286,49 @@ static void read_answer(struct exchange *exchange, struct outcome *outcome)
 	text_init(&headers, 4096);
 	add_headers(exchange->answer, &headers);
 	answer.headers = (struct slice){.bytes = text_string(&headers), .length = headers.length};
-	exchange->driver->read(exchange->account, &answer, outcome);
+	if (for_token)
+		held = exchange->driver->token->read(exchange->account, &answer, outcome);
+	else
+		exchange->driver->read(exchange->account, &answer, outcome);
 	text_release(&headers);
+	return held;
 }
 
-static void check_outcome(struct exchange *exchange, const char *section)
+static void take_token(struct exchange *exchange, char *section)
+{
+	const struct provider_token_source *source = exchange->driver->token;
+	int64_t now_ms = number(section, "now_ms");
+	struct provider_token_share share;
+	struct outcome outcome;
+
+	assert_non_null(source);
+	if (source->mint != NULL) {
+		source->mint(exchange->account, now_ms, &share);
+		assert_true(source->adopt(exchange->account, now_ms, &share));
+		return;
+	}
+	exchange->answer = section;
+	if (!read_answer(exchange, true, &outcome))
+		fail_msg("%s: no token: %s", exchange->path, outcome.words);
+}
+
+static void check_outcome(struct exchange *exchange, bool for_token, const char *section)
 {
 	char class[50], code[64], words[256], id[160];
 	struct outcome outcome;
 
-	read_answer(exchange, &outcome);
+	assert_false(read_answer(exchange, for_token, &outcome));
 	if (strcmp(outcome_class_name(outcome.class), field(section, "class", class, sizeof(class))) != 0 ||
 	    strcmp(outcome.code, field(section, "code", code, sizeof(code))) != 0 ||
 	    strcmp(outcome.words, field(section, "words", words, sizeof(words))) != 0 ||
 	    strcmp(outcome.provider_message_id, field(section, "message", id, sizeof(id))) != 0 ||
-	    outcome.opted_out != says_yes(section, "opted_out") ||
+	    outcome.alone != says_yes(section, "alone") || outcome.opted_out != says_yes(section, "opted_out") ||
 	    outcome.retry_after_ms != number(section, "retry_after_ms"))
 		fail_msg("%s: after\n%sthe outcome is\nclass: %s\ncode: %s\nwords: %s\nmessage: %s\nopted_out: %s\n"
-			 "retry_after_ms: %lld",
+			 "alone: %s\nretry_after_ms: %lld",
 			 exchange->path, exchange->answer, outcome_class_name(outcome.class), outcome.code,
 			 outcome.words, outcome.provider_message_id, outcome.opted_out ? "yes" : "no",
-			 (long long)outcome.retry_after_ms);
+			 outcome.alone ? "yes" : "no", (long long)outcome.retry_after_ms);
 }
 
 static const char *const kind_names[] = {
@@ -401,8 +479,12 @@ static void take_section(struct exchange *exchange, const char *name, char *sect
 		check_refused(exchange, ERROR_INVALID, section);
 	else if (strcmp(name, "address refused") == 0)
 		check_refused(exchange, ERROR_REFUSED, section);
-	else if (strcmp(name, "outcome") == 0)
-		check_outcome(exchange, section);
+	else if (strcmp(name, "outcome") == 0 || strcmp(name, "token outcome") == 0)
+		check_outcome(exchange, name[0] == 't', section);
+	else if (strcmp(name, "token") == 0)
+		take_token(exchange, section);
+	else if (strcmp(name, "token request") == 0)
+		check_token_request(exchange, section);
 	else
 		fail_msg("%s: there is no section \"%s\"", exchange->path, name);
 }

@@ -26,6 +26,12 @@ struct row {
 	"MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEWj+NniMudUiCDBXiDQ6NLn5i/eCQeP+57gIAuGxEn588LIec7bvABoQMphHprYajAkcB9v7lOzNqHyhrQR/EEFGmJPI30vyMZcoFbCVI5GTifp71PaFkDPJ/xGPiovyw"
 #define WEBHOOK(more) "{\"secret\": \"env:TEST_SECRET\", \"url\": " more "}"
 
+#define FCM(account) "{\"service_account\": \"" account "\"}"
+#define APNS(key, topic)                                                                                               \
+	"{\"team_id\": \"TEAM123456\", \"key_id\": \"KEY1234567\", \"topic\": \"" topic "\", \"private_key\": \"" key  \
+	"\"}"
+#define WEBPUSH(key, subject) "{\"vapid_private_key\": \"" key "\", \"subject\": \"" subject "\"}"
+
 static const struct row rows[] = {
 	{"the least that SMTP needs", "smtp", SMTP(""), NULL},
 	{"all that SMTP knows", "smtp",
@@ -115,6 +121,41 @@ static const struct row rows[] = {
 	 "{\"account_sid\": \"AC0123456789abcdef0123456789abcdef\", \"auth_token\": \"env:TEST_EMPTY\", \"from\": "
 	 "\"Club\"}",
 	 "auth_token is empty"},
+	{"Firebase with a service account's file", "fcm", FCM("file:tests/providers/fcm/service_account.json"), NULL},
+	{"all that Firebase knows", "fcm",
+	 "{\"service_account\": \"file:tests/providers/fcm/service_account.json\", \"project_id\": \"other-1\", \"base_url\": "
+	 "\"https://fcm.example.com/\", \"ca_file\": \"/etc/ca.pem\", \"timeout_ms\": 1000}",
+	 NULL},
+	{"a service account in the database", "fcm", FCM("{\\\"type\\\": 1}"), "service_account is a secret"},
+	{"a service account that is no JSON", "fcm", FCM("env:TEST_BROKEN"), "not the JSON file of a service account"},
+	{"a service account without a key", "fcm", FCM("env:TEST_FCM_NO_KEY"), "no private_key"},
+	{"a service account whose key is none", "fcm", FCM("env:TEST_FCM_BAD_KEY"),
+	 "private_key: It is no private key"},
+	{"a service account without its email", "fcm", FCM("env:TEST_FCM_NO_EMAIL"), "no client_email"},
+	{"a project that would leave its place in the URL", "fcm",
+	 "{\"service_account\": \"file:tests/providers/fcm/service_account.json\", \"project_id\": \"a/../b\"}",
+	 "project_id is not"},
+	{"Apple", "apns", APNS("file:tests/providers/apns/private_key.p8", "com.example.club"), NULL},
+	{"a key of Apple's that is RSA", "apns", APNS("env:TEST_RSA_KEY", "com.example.club"), "RSA key"},
+	{"a key of Apple's that is none", "apns", APNS("env:TEST_BROKEN", "com.example.club"), "private_key: It is no"},
+	{"a topic with a blank", "apns", APNS("file:tests/providers/apns/private_key.p8", "com example"),
+	 "topic has letters"},
+	{"Apple without TLS", "apns",
+	 "{\"team_id\": \"T\", \"key_id\": \"K\", \"topic\": \"a\", \"base_url\": \"http://a\", \"private_key\": "
+	 "\"file:tests/providers/apns/private_key.p8\"}",
+	 "use https://"},
+	{"Web Push", "webpush", WEBPUSH("file:tests/providers/webpush/vapid_private_key", "mailto:ops@example.org"),
+	 NULL},
+	{"Web Push with a key in PEM", "webpush",
+	 WEBPUSH("file:tests/providers/apns/private_key.p8", "https://example.org/contact"), NULL},
+	{"a key of Web Push that is RSA", "webpush", WEBPUSH("env:TEST_RSA_KEY", "mailto:a@b"),
+	 "vapid_private_key is not"},
+	{"a key of Web Push that is none", "webpush", WEBPUSH("env:TEST_BROKEN", "mailto:a@b"),
+	 "vapid_private_key is not"},
+	{"a subject that is no URL", "webpush",
+	 WEBPUSH("file:tests/providers/webpush/vapid_private_key", "ops@example.org"), "subject is mailto:"},
+	{"a subject without an address", "webpush",
+	 WEBPUSH("file:tests/providers/webpush/vapid_private_key", "mailto:ops"), "subject is mailto:"},
 	{"settings that are no object", "webhook", "[]", "is missing"},
 };
 
@@ -229,6 +270,34 @@ static void test_finding_a_header(void **state)
 	assert_null(provider_header((struct slice){NULL, 0}, "X").bytes);
 }
 
+/* The file of the exchanges, each time with something missing. */
+static void make_service_accounts(void)
+{
+	static const struct {
+		const char *variable, *member, *value;
+	} parts[] = {{"TEST_FCM_NO_KEY", "private_key", NULL},
+		     {"TEST_FCM_BAD_KEY", "private_key", "-----BEGIN PRIVATE KEY-----"},
+		     {"TEST_FCM_NO_EMAIL", "client_email", ""}};
+	json_t *whole = json_load_file("tests/providers/fcm/service_account.json", 0, NULL);
+
+	assert_non_null(whole);
+	setenv("TEST_RSA_KEY", json_string_value(json_object_get(whole, "private_key")), 1);
+	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+		json_t *part = json_deep_copy(whole);
+		char *bytes;
+
+		if (parts[i].value != NULL)
+			json_object_set_new(part, parts[i].member, json_string(parts[i].value));
+		else
+			json_object_del(part, parts[i].member);
+		bytes = json_dumps(part, 0);
+		setenv(parts[i].variable, bytes, 1);
+		free(bytes);
+		json_decref(part);
+	}
+	json_decref(whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,5 +311,6 @@ int main(void)
 	setenv("TEST_PUBLIC_KEY", P256, 1);
 	setenv("TEST_EMPTY", "", 1);
 	setenv("TEST_SHORT", "whsec_c2hvcnQ=", 1);
+	make_service_accounts();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

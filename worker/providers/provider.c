@@ -34,6 +34,7 @@ void provider_request_clear(struct provider_request *request)
 	text_clear(&request->body);
 	text_clear(&request->mail_from);
 	text_clear(&request->rcpt_to);
+	request->token_number = 0;
 }
 
 void provider_request_release(struct provider_request *request)
@@ -146,6 +147,17 @@ bool provider_setting_text(const json_t *settings, const char *name, bool secret
 	}
 	*value = found;
 	return true;
+}
+
+bool provider_setting_document(const json_t *settings, const char *name, char **value, struct error *err)
+{
+	const json_t *setting = json_object_get(settings, name);
+
+	if (setting == NULL || json_is_null(setting))
+		return error_set(err, ERROR_INVALID, "The setting %s is missing.", name);
+	if (!json_is_string(setting))
+		return error_set(err, ERROR_INVALID, "The setting %s is not a text.", name);
+	return resolve_secret(name, json_string_value(setting), value, err);
 }
 
 bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,

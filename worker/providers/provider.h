@@ -20,6 +20,10 @@
  *     not is OUTCOME_NOT_SENT. transfer.h's answer says which.
  *  8. Retry-After is honoured in both forms (seconds and HTTP date).
  *  9. No secret, address or body is ever put into an outcome or an error.
+ *
+ * A provider that wants an access token of limited life with each request has a token source; worker/token.c asks it
+ * and holds deliveries back while there is no token. build() is called only while one is held, and fails with
+ * ERROR_INVALID otherwise.
  */
 #ifndef POSTRIDER_WORKER_PROVIDERS_PROVIDER_H
 #define POSTRIDER_WORKER_PROVIDERS_PROVIDER_H
@@ -75,6 +79,7 @@ struct provider_request {
 	struct text url;                           /* http(s)://..., smtp(s)://host:port */
 	struct text headers[PROVIDER_HEADERS_MAX]; /* "Name: value", HTTP only */
 	size_t header_count;
+	int64_t token_number;  /* the access token that it carries; 0: none */
 	struct text body;      /* HTTP body; the whole MIME message for SMTP, CRLF lines, not dot-stuffed */
 	struct text mail_from; /* SMTP envelope, bare addresses */
 	struct text rcpt_to;
@@ -97,6 +102,7 @@ struct provider_answer {
 	const char *failure;     /* NULL, or a word for what went wrong below: "connect", "tls", "fenced" ... */
 	const char *explanation; /* libcurl's sentence, or NULL; may hold host names, never addresses of people */
 	bool rcpt_stage;         /* SMTP: the refusal was for RCPT TO */
+	int64_t token_number;    /* the request's */
 	int64_t wall_ms;         /* when the answer came: for Retry-After dates */
 };
 
@@ -161,6 +167,42 @@ struct provider_callbacks {
 	const char *reply_type, *reply; /* NULL, or what a 200 says: Twilio wants TwiML */
 };
 
+/* An access token, as its driver keeps it. Times are of the wall clock. */
+struct provider_token {
+	int64_t number; /* counts up from 1: requests and answers name it. 0: none is held */
+	int64_t obtained_at_ms, expires_at_ms;
+};
+
+/* The bytes of a token that the whole fleet uses together, fit to be kept in the database: only who has the account's
+ * private key can open them. */
+struct provider_token_share {
+	int64_t oldest_slot; /* tokens of earlier slots are over */
+	int64_t slot;        /* the stretch of time at whose end this one is over */
+	struct slice sealed;
+};
+
+/* Where access tokens come from. Either each process fetches its own from the vendor (build, read), or the vendor wants
+ * all of a fleet to use one that we sign ourselves (mint, adopt). Pure, like the rest of the driver.
+ *
+ * 13. read() of an answer that says that a token is not valid any more gives it up: held() then tells number 0. Many
+ *     requests may carry the same token: the answers that come after it was given up change nothing. A token that was
+ *     good before is replaced and the message is sent again (OUTCOME_THROTTLED, alone); one that is refused at its first
+ *     use means that the account is refused.
+ */
+struct provider_token_source {
+	void (*held)(const struct provider_account *account, struct provider_token *token);
+	/* The request for a token; false with a sentence when it cannot be made. */
+	bool (*build)(struct provider_account *account, int64_t now_ms, struct provider_request *request,
+		      struct error *err);
+	/* True: a new token is held. False: outcome says why not, and what was held is held still. */
+	bool (*read)(struct provider_account *account, const struct provider_answer *answer, struct outcome *outcome);
+	/* Signs a token for others to use, too; the share's bytes are borrowed until the next call. It is not held. */
+	void (*mint)(struct provider_account *account, int64_t now_ms, struct provider_token_share *share);
+	/* Holds the token that the fleet has agreed upon, which may be another one. False: it cannot be opened or is
+	 * over, and mint() wants none of its slot any more. */
+	bool (*adopt)(struct provider_account *account, int64_t now_ms, const struct provider_token_share *share);
+};
+
 struct provider_driver {
 	const char *name;          /* as in delivery.provider_account.driver */
 	unsigned channels;         /* bits: 1u << CHANNEL_EMAIL ... */
@@ -174,6 +216,7 @@ struct provider_driver {
 	/* What the transport needs beside the request; NULL pointers where not used. */
 	const struct provider_transport *(*transport)(const struct provider_account *account);
 	const struct provider_callbacks *callbacks; /* NULL: this provider does not call back */
+	const struct provider_token_source *token;  /* NULL: its requests carry no access token */
 };
 
 /* Per account: how to connect. */
@@ -182,6 +225,11 @@ struct provider_transport {
 	const char *ca_file;         /* NULL: the system's */
 	const char *user, *password; /* SMTP AUTH */
 	bool plain_allowed;          /* http:// and loopback only where the account says so */
+	bool http2;                  /* https://: HTTP/2 where the server offers it (ALPN) */
+	/* HTTP/2: requests at once on one connection; 0: one. Drivers leave it: under load libcurl 7.88 fails a connection now
+	 * and then with all that it carries. Of 5,000 messages 20 to 90 became uncertain, of those sent one at a time none. */
+	int64_t streams_max;
+	bool http2_only; /* and http:// speaks HTTP/2 from its first byte; only where plain_allowed */
 	int64_t connect_timeout_ms, timeout_ms;
 };
 
@@ -198,6 +246,8 @@ bool provider_request_header(struct provider_request *request, const char *name,
 /* Settings helpers: a text setting, resolved through env: and file: where secret is true. NULL default: required. */
 bool provider_setting_text(const json_t *settings, const char *name, bool secret, const char *default_text,
 			   char **value, struct error *err) MUST_CHECK;
+/* A secret of several lines, as a PEM key or a JSON document in a file is. Required. */
+bool provider_setting_document(const json_t *settings, const char *name, char **value, struct error *err) MUST_CHECK;
 bool provider_setting_number(const json_t *settings, const char *name, int64_t default_number, int64_t lowest,
 			     int64_t highest, int64_t *value, struct error *err) MUST_CHECK;
 

@@ -3,7 +3,8 @@
 #include "worker/providers/drivers.h"
 
 const struct provider_driver *const provider_registry[] = {
-	&inbox_driver, &mandrill_driver, &sendgrid_driver, &smtp_driver, &twilio_driver, &webhook_driver, NULL,
+	&apns_driver, &fcm_driver,    &inbox_driver,   &mandrill_driver, &sendgrid_driver,
+	&smtp_driver, &twilio_driver, &webhook_driver, &webpush_driver,  NULL,
 };
 
 const struct provider_driver *provider_find(const char *name)
