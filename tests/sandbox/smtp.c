@@ -44,7 +44,14 @@ static const struct fault *find_fault(const struct smtp *smtp, unsigned kinds, c
 {
 	struct fault_list *faults = &smtp->sandbox->faults;
 
-	return faults->count > 0 ? fault_take(faults, LEDGER_SMTP, kinds, recipient, length) : NULL;
+	if (faults->count == 0)
+		return NULL;
+	return fault_take(faults, &(struct fault_place){
+					  .protocol = LEDGER_SMTP,
+					  .kinds = kinds,
+					  .recipient = recipient,
+					  .recipient_length = length,
+				  });
 }
 
 static bool starts_with(const char *line, size_t length, const char *word)
@@ -306,14 +313,14 @@ static size_t unstuff(char *message, size_t length)
 
 static void record(struct smtp *smtp, char *message, size_t length)
 {
-	struct ledger_entry entry = {.protocol = LEDGER_SMTP, .body = message};
+	struct ledger_entry entry = {.protocol = LEDGER_SMTP, .vendor = "smtp", .is_blind = true, .body = message};
 
 	entry.body_length = unstuff(message, length);
 	entry.key = find_header(message, entry.body_length, "Message-ID:", &entry.key_length);
 	entry.delivery = find_header(message, entry.body_length, "X-Postrider-Delivery:", &entry.delivery_length);
 	entry.recipient = text_string(&smtp->recipients);
 	entry.recipient_length = smtp->recipients.length;
-	ledger_add(smtp->sandbox->ledger, &entry);
+	(void)ledger_add(smtp->sandbox->ledger, &entry);
 }
 
 static void on_durable(void *context)
