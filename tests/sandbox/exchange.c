@@ -124,6 +124,14 @@ void exchange_accept(struct exchange *exchange, struct span delivery, struct spa
 	span_add(&exchange->recipient, recipient);
 }
 
+void exchange_add_delivery(const struct exchange *exchange, const json_t *app_data, struct text *out)
+{
+	struct span header = exchange_header(exchange, "x-postrider-delivery");
+	const char *told = json_string_value(json_object_get(app_data, "postrider_delivery"));
+
+	span_add(out, header.length > 0 ? header : span_of(told));
+}
+
 void exchange_add_id(struct text *out, size_t bytes)
 {
 	unsigned char random[32];

@@ -68,6 +68,10 @@ void exchange_answer_json(struct exchange *exchange, int status, json_t *body);
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value);
 void exchange_accept(struct exchange *exchange, struct span delivery, struct span recipient);
 
+/* For vendors that hand nothing back, so that it is only our ledger that asks for the delivery: the header
+ * X-Postrider-Delivery, or what the app is told as postrider_delivery. */
+void exchange_add_delivery(const struct exchange *exchange, const json_t *app_data, struct text *out);
+
 /* Random bytes as hex. */
 void exchange_add_id(struct text *out, size_t bytes);
 

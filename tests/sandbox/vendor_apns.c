@@ -219,24 +219,6 @@ static bool size_is_wrong(struct exchange *exchange)
 	return exchange->body.length == 0 || exchange->body.length > limit;
 }
 
-/* Apple hands nothing back but apns-id, so the delivery is only for our ledger: our own header, or the last 12 digits of
- * an apns-id that begins as ours do. */
-static void find_delivery(const struct exchange *exchange, struct text *delivery)
-{
-	struct span header = exchange_header(exchange, "x-postrider-delivery"), id;
-
-	span_add(delivery, header);
-	id = exchange_header(exchange, "apns-id");
-	if (delivery->length == 0 && id.length == 36) {
-		struct text digits;
-
-		text_init(&digits, 16);
-		span_add(&digits, span_skip(id, 24));
-		text_add_int64(delivery, (int64_t)strtoull(text_string(&digits), NULL, 16));
-		text_release(&digits);
-	}
-}
-
 /* The id that was given, or one of Apple's own; in every answer. */
 static void add_id(struct exchange *exchange)
 {
@@ -260,16 +242,16 @@ static void take(struct exchange *exchange, struct span device)
 	const char *mistake = check_payload(exchange, payload);
 	struct text delivery;
 
-	json_decref(payload);
+	text_init(&delivery, 256);
+	exchange_add_delivery(exchange, payload, &delivery);
 	if (mistake) {
 		refuse(exchange, 400, mistake);
-		return;
+	} else {
+		exchange_accept(exchange, span_of_text(&delivery), device);
+		exchange_answer(exchange, 200, NULL, "");
 	}
-	text_init(&delivery, 64);
-	find_delivery(exchange, &delivery);
-	exchange_accept(exchange, span_of_text(&delivery), device);
-	exchange_answer(exchange, 200, NULL, "");
 	text_release(&delivery);
+	json_decref(payload);
 }
 
 static void answer_push(struct exchange *exchange)

@@ -9,7 +9,7 @@
 #include "tests/sandbox/jwt.h"
 #include "tests/sandbox/vendor.h"
 
-enum { PAYLOAD_MAX = 4096, LABEL_MAX = 50 };
+enum { PAYLOAD_MAX = 4096 };
 
 static const char error_type[] = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 static const char bad_request_type[] = "type.googleapis.com/google.rpc.BadRequest";
@@ -267,29 +267,33 @@ static bool refuse_as_wished(struct exchange *exchange, const char *token)
 	return status && atoi(status + 7) >= 400;
 }
 
-/* Google gives nothing back, so the delivery is only for our ledger: our own header, or the label "d-<id>". */
-static struct span find_delivery(const struct exchange *exchange, const json_t *message)
+/* Last of all the label "d-<id>". */
+static void find_delivery(const struct exchange *exchange, const json_t *message, struct text *delivery)
 {
-	struct span header = exchange_header(exchange, "x-postrider-delivery");
 	struct span label = span_of(jwt_text(json_object_get(message, "fcm_options"), "analytics_label"));
 
-	return header.length > 0 ? header : span_starts(label, "d-") ? span_skip(label, 2) : (struct span){NULL, 0};
+	exchange_add_delivery(exchange, json_object_get(message, "data"), delivery);
+	if (delivery->length == 0 && span_starts(label, "d-"))
+		span_add(delivery, span_skip(label, 2));
 }
 
 static void take(struct exchange *exchange, const json_t *message)
 {
 	const char *token = jwt_text(message, "token");
-	struct text name;
+	struct text name, delivery;
 
 	if (refuse_as_wished(exchange, token))
 		return;
 	text_init(&name, 512);
+	text_init(&delivery, 256);
+	find_delivery(exchange, message, &delivery);
 	text_addf(&name, "projects/%s/messages/0:", accounts_text(exchange->sandbox->accounts, "google", "project_id"));
 	exchange_add_id(&name, 16);
-	exchange_accept(exchange, find_delivery(exchange, message), span_of(token));
+	exchange_accept(exchange, span_of_text(&delivery), span_of(token));
 	text_add(&exchange->message, text_string(&name));
 	exchange_answer_json(exchange, 200, json_pack("{s:s}", "name", text_string(&name)));
 	text_release(&name);
+	text_release(&delivery);
 }
 
 static void answer_body(struct exchange *exchange)

@@ -2,6 +2,7 @@
  * github.com/standard-webhooks/standard-webhooks. What it calls back has the same shape and the same signature. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "shared/clock.h"
 #include "shared/digest.h"
@@ -93,7 +94,7 @@ static const char *const event_names[CALLBACK_KIND_COUNT] = {
 	[CALLBACK_DEFERRED] = "deferred",
 	[CALLBACK_DELIVERED] = "delivered",
 	[CALLBACK_BOUNCED] = "bounced",
-	[CALLBACK_BOUNCED_SOFT] = "bounced_soft",
+	[CALLBACK_BOUNCED_SOFT] = "bounced",
 	[CALLBACK_FAILED] = "failed",
 	[CALLBACK_OPENED] = "opened",
 	[CALLBACK_CLICKED] = "clicked",
@@ -101,16 +102,35 @@ static const char *const event_names[CALLBACK_KIND_COUNT] = {
 	[CALLBACK_UNSUBSCRIBED] = "unsubscribed",
 };
 
+static void add_time(struct text *out, int64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	char date[32];
+	struct tm parts;
+
+	gmtime_r(&seconds, &parts);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	text_add(out, date);
+}
+
+/* The shape that the webhook driver documents; permanent is said of what bounced. */
 static void write(const struct callback *const *callbacks, size_t count, struct text *body)
 {
 	const struct callback *callback = callbacks[0];
 
 	(void)count;
-	text_addf(body, "{\"type\":\"message.%s\",\"timestamp\":%" PRId64 ",\"data\":{\"delivery_id\":",
-		  event_names[callback->kind], callback->at_ms);
+	text_addf(body, "{\"type\":\"message.%s\",\"timestamp\":\"", event_names[callback->kind]);
+	add_time(body, callback->at_ms);
+	text_add(body, "\",\"data\":{\"delivery_id\":");
 	text_add_json_string(body, callback->delivery, strlen(callback->delivery));
-	text_add(body, ",\"to\":");
+	text_add(body, ",\"recipient\":");
 	text_add_json_string(body, callback->recipient, strlen(callback->recipient));
+	if (callback->kind == CALLBACK_BOUNCED || callback->kind == CALLBACK_BOUNCED_SOFT)
+		text_addf(body, ",\"permanent\":%s,\"reason\":\"The app %s\"",
+			  callback->kind == CALLBACK_BOUNCED ? "true" : "false",
+			  callback->kind == CALLBACK_BOUNCED ? "was removed" : "is not reachable");
+	if (callback->kind == CALLBACK_CLICKED)
+		text_add(body, ",\"link\":\"https://club.example.com/offers\"");
 	text_add(body, "}}");
 }
 

@@ -169,43 +169,27 @@ static bool open_body(struct exchange *exchange, struct span name, struct text *
 	return opened;
 }
 
-/* A push service hands nothing back, so the delivery is only for our ledger: our own header, or what the app is told. */
-static void find_delivery(const struct exchange *exchange, const struct text *plain, struct text *delivery)
-{
-	static const char *const names[] = {"delivery_id", "delivery"};
-	struct span header = exchange_header(exchange, "x-postrider-delivery");
-	json_t *payload = json_loadb(text_string(plain), plain->length, 0, NULL);
-
-	span_add(delivery, header);
-	for (size_t i = 0; i < ARRAY_LENGTH(names) && delivery->length == 0; i++) {
-		const json_t *value = json_object_get(payload, names[i]);
-
-		if (json_is_integer(value))
-			text_add_int64(delivery, json_integer_value(value));
-		else
-			text_add(delivery, jwt_text(payload, names[i]));
-	}
-	json_decref(payload);
-}
-
 /* The exchange's own text, so that the hash can be made of it: the answer has no body. */
 static void take(struct exchange *exchange, struct span name)
 {
 	struct error err = {0};
 	struct text delivery;
+	json_t *payload;
 
 	exchange_answer(exchange, 201, NULL, "");
 	if (exchange->body.length > 0 && !open_body(exchange, name, &exchange->opened, &err)) {
 		refuse(exchange, 400, err.text);
 		return;
 	}
+	payload = json_loadb(text_string(&exchange->opened), exchange->opened.length, 0, NULL);
 	text_init(&delivery, 256);
-	find_delivery(exchange, &exchange->opened, &delivery);
+	exchange_add_delivery(exchange, payload, &delivery);
 	exchange_accept(exchange, span_of_text(&delivery), name);
 	exchange->hashed = span_of_text(&exchange->opened);
 	exchange_add_id(&exchange->message, 16);
 	text_addf(&exchange->headers, "Location: /webpush/message/%s\r\n", text_string(&exchange->message));
 	text_release(&delivery);
+	json_decref(payload);
 }
 
 static bool refuse_as_wished(struct exchange *exchange, struct span name)
