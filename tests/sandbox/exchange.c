@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "shared/digest.h"
 #include "shared/memory.h"
@@ -63,20 +64,28 @@ bool exchange_has_header(const struct exchange *exchange, const char *name)
 	return exchange_header(exchange, name).bytes != NULL;
 }
 
+bool exchange_set_headers(struct exchange *exchange, struct span lines)
+{
+	exchange->field_count = 0;
+	while (lines.length > 0 && exchange->field_count < EXCHANGE_HEADERS_MAX) {
+		struct span line = span_cut(&lines, '\n'), name;
+
+		if (line.length > 0 && line.bytes[line.length - 1] == '\r')
+			line.length--;
+		name = span_cut(&line, ':');
+		exchange->fields[exchange->field_count++] = (struct exchange_header){name, span_trim(line)};
+	}
+	return lines.length == 0;
+}
+
 struct span exchange_header(const struct exchange *exchange, const char *name)
 {
-	struct span lines = exchange->header_lines;
 	size_t length = strlen(name);
 
-	while (lines.length > 0) {
-		struct span line = span_cut(&lines, '\n');
-
-		if (line.length > length && line.bytes[length] == ':' &&
-		    span_is((struct span){line.bytes, length}, name)) {
-			line.length -= line.bytes[line.length - 1] == '\r';
-			return span_trim(span_skip(line, length + 1));
-		}
-	}
+	for (size_t i = 0; i < exchange->field_count; i++)
+		if (exchange->fields[i].name.length == length &&
+		    strncasecmp(exchange->fields[i].name.bytes, name, length) == 0)
+			return exchange->fields[i].value;
 	return (struct span){NULL, 0};
 }
 

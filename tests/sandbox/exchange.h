@@ -18,13 +18,21 @@
 struct connection;
 struct vendor;
 
+#define EXCHANGE_HEADERS_MAX 64
+
+struct exchange_header {
+	struct span name, value;
+};
+
 struct exchange {
 	struct sandbox *sandbox;
 	struct connection *connection;
 	const struct vendor *vendor;
 	bool is_http2;
 
-	struct span method, path, query, header_lines, body; /* path without query; lines are "Name: value\r\n" */
+	struct span method, path, query, body; /* path without query */
+	struct exchange_header fields[EXCHANGE_HEADERS_MAX];
+	size_t field_count;
 
 	int status;
 	const char *content_type; /* NULL: no body of any kind */
@@ -49,6 +57,8 @@ void exchange_release(struct exchange *exchange);
 void exchange_clear(struct exchange *exchange);
 /* Splits "/path?query". */
 void exchange_set_target(struct exchange *exchange, struct span target);
+/* Reads "Name: value\r\n" lines; false when there are too many. */
+bool exchange_set_headers(struct exchange *exchange, struct span lines);
 
 /* Lets the vendor answer, takes one of the faults that are possible here, writes the ledger, plans callbacks. The fault
  * is what the protocol has to do instead of answering; NULL: send the answer. Borrowed until the faults change. */

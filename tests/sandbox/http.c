@@ -52,7 +52,8 @@ static bool parse_head(struct exchange *exchange, struct head *head, const char 
 
 	if (!take_request_line(exchange, (struct span){bytes, (size_t)(end - bytes)}))
 		return false;
-	exchange->header_lines = (struct span){lines, (size_t)(bytes + length - 2 - lines)};
+	if (!exchange_set_headers(exchange, (struct span){lines, (size_t)(bytes + length - 2 - lines)}))
+		return false;
 	head->length = length;
 	head->expects_continue = span_is(exchange_header(exchange, "expect"), "100-continue");
 	head->closes = span_is(exchange_header(exchange, "connection"), "close");

@@ -287,7 +287,7 @@ static void run(struct stream *stream)
 		kinds |= FAULT_BIT(FAULT_CLOSE_ON_REUSE);
 	exchange->is_http2 = true;
 	exchange->method = span_of_text(&stream->method);
-	exchange->header_lines = span_of_text(&stream->header_lines);
+	(void)exchange_set_headers(exchange, span_of_text(&stream->header_lines));
 	exchange->body = span_of_text(&stream->body);
 	exchange_set_target(exchange, span_of_text(&stream->target));
 	if (span_starts(exchange->path, "/_sandbox/")) {
