@@ -32,7 +32,7 @@ bool accounts_has(const struct accounts *accounts, const char *vendor, const cha
 
 /* Borrowed. The one that assertions of the Google account are signed with. */
 EVP_PKEY *accounts_google_key(struct accounts *accounts);
-/* The one of the settings' private_key or public_key in PEM; NULL: neither can be read. To be released. */
+/* What stands as private_key, private or public, in PEM; NULL: it cannot be read. To be released. */
 EVP_PKEY *accounts_apns_key(const struct accounts *accounts) MUST_CHECK;
 
 #endif
