@@ -19,6 +19,7 @@ struct carrier {
 struct postman {
 	struct event_base *base;
 	int64_t retry_ms;
+	char *host; /* the Host header: where the receiver really is, not the name that signatures are over */
 	struct carrier carriers[CARRIERS];
 	struct letter *waiting, *resting; /* resting: until it is tried again */
 };
@@ -46,9 +47,14 @@ void letter_release(struct letter *letter)
 struct postman *postman_open(struct event_base *base, const char *host, uint16_t port, int64_t retry_ms)
 {
 	struct postman *postman = memory_new(sizeof(*postman));
+	struct text authority;
 
 	postman->base = base;
 	postman->retry_ms = retry_ms;
+	text_init(&authority, 1024);
+	text_addf(&authority, "%s:%u", host, (unsigned)port);
+	postman->host = memory_copy_string(text_string(&authority));
+	text_release(&authority);
 	for (size_t i = 0; i < CARRIERS; i++) {
 		postman->carriers[i].connection = evhttp_connection_base_new(base, NULL, host, port);
 		evhttp_connection_set_timeout(postman->carriers[i].connection, TIMEOUT_S);
@@ -73,6 +79,7 @@ void postman_close(struct postman **postman)
 		letter_release(letter);
 	DL_FOREACH_SAFE((*postman)->resting, letter, next)
 		letter_release(letter);
+	free((*postman)->host);
 	free(*postman);
 	*postman = NULL;
 }
@@ -149,6 +156,7 @@ static void carry(struct carrier *carrier, struct letter *letter)
 	struct evhttp_request *request = evhttp_request_new(on_answer, carrier);
 
 	carrier->letter = letter;
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Host", letter->postman->host);
 	add_headers(request, &letter->headers);
 	evbuffer_add(evhttp_request_get_output_buffer(request), text_string(&letter->body), letter->body.length);
 	/* A failure is reported to on_answer() as well, or before this returns. */
