@@ -37,7 +37,8 @@ static const char help[] = "postrider-sandbox: look-alikes of message providers 
 			   "  --webhook-secret S   whsec_...: ask for Standard Webhooks signatures\n"
 			   "  --smtp-user NAME     ask for AUTH, with\n"
 			   "  --smtp-password WORD\n"
-			   "  --smtp-tls FILE      offer STARTTLS; certificate and key in one PEM file\n"
+			   "  --smtp-tls FILE      STARTTLS with this certificate and key in one PEM file,\n"
+			   "                       instead of what --ca-file vouches for\n"
 			   "  --max-connections N  5000 by default; more are closed at once\n"
 			   "\n"
 			   "Faults are ordered over HTTP under /_sandbox/, see README.md beside the source.\n";

@@ -23,8 +23,8 @@ struct sandbox {
 	struct ledger *ledger;
 	struct fault_list faults;
 	struct digest_hmac *webhook_hmac;  /* NULL: signatures are not asked for */
-	struct tls_context *tls;           /* NULL: no STARTTLS */
-	struct certificates *certificates; /* of the HTTPS port; NULL: there is none */
+	struct tls_context *tls;           /* of STARTTLS; NULL: what certificates show */
+	struct certificates *certificates; /* of the HTTPS port and STARTTLS; NULL: there are none */
 	struct accounts *accounts;
 	struct apns_tokens *apns_tokens;
 	struct callbacks *callbacks;
