@@ -18,11 +18,14 @@ STATUSES = ("planned", "queued", "sending", "sent", "delivered", "bounced", "fai
 OPEN = ("planned", "queued", "sending")
 
 LOAD = """
-create temp table line (delivery_id bigint, delivery text, vendor text, is_keyed boolean, key text, recipient text, body text,
-  repeat int, at timestamptz);
+create temp table line (delivery_id bigint, delivery text, vendor text, is_keyed boolean, key text, recipient text, message text,
+  body text, repeat int, at timestamptz);
 copy line from stdin;
 %s\\.
 analyze line;
+-- Where a vendor has no place for our number, its own leads back.
+update line set delivery_id = a.delivery_id from delivery.attempt a
+where line.delivery_id is null and line.delivery = '' and line.message <> '' and a.provider_message_id = line.message;
 create temp table told (delivery_id bigint, kind text);
 copy told from stdin;
 %s\\.
@@ -233,9 +236,9 @@ def waiting_for_workers(stack, patience_s=10):
 def _copy_line(entry):
   delivery = entry.get("delivery") or ""
   number = delivery if delivery.isascii() and delivery.isdigit() and len(delivery) < 19 else None
+  at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry["at_ms"] // 1000)) + f".{entry['at_ms'] % 1000:03d}+00"
   values = (number, delivery, entry["vendor"], "t" if entry["keyed"] else "f", entry["key"], entry["recipient"],
-            entry.get("body_sha256"), str(entry["repeat"]), time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry["at_ms"] // 1000))
-            + f".{entry['at_ms'] % 1000:03d}+00")
+            entry.get("message", ""), entry.get("body_sha256"), str(entry["repeat"]), at)
   return "\t".join("\\N" if value is None else _escape(value) for value in values) + "\n"
 
 
