@@ -16,12 +16,22 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 sys.dont_write_bytecode = True
 import oracle  # noqa: E402
+from engine import CALLBACK_SECRET, vendor_settings  # noqa: E402
 from private_servers import STACK, Program, Sandbox, Stack, binary, free_ports, wait_until  # noqa: E402
 
 DIRECTORY = ROOT / ".run" / "demo"
 LEFT = DIRECTORY / "left_running"  # what --keep left: a line "pid start-time name" a program
 PROGRAMS = ("postrider-scheduler", "postrider-worker", "postrider-receiver", "postrider-sandbox")
-CHANNELS = {"email": "email", "in_app": "in-app"}
+CHANNELS = {"email": "email", "sms": "SMS", "push": "push", "web_push": "browser", "in_app": "in-app"}
+VENDORS = {"mandrill": "email", "sendgrid": "email", "twilio": "sms", "fcm": "push", "apns": "push", "webpush": "web_push",
+           "smtp": "email", "webhook": "in_app"}
+BROWSERS_MAX = 2000  # each has keys of its own, which take the sandbox time
+PUBLIC_URL = "https://callbacks.example.com"
+# What becomes of messages: most arrive, some bounce, some are opened; and their callbacks come early, twice, in the wrong order or forged.
+FATE = [{"event": "delivered", "share": 0.95, "delay_ms": [0, 500]}, {"event": "bounced", "share": 0.02, "delay_ms": [0, 500]},
+        {"event": "bounced_soft", "share": 0.02, "delay_ms": [0, 500]}]
+LATER = [{"event": "opened", "share": 0.3, "delay_ms": [0, 500]}, {"event": "clicked", "share": 0.05, "delay_ms": [0, 500]}]
+TROUBLE = {"early": 0.01, "twice": 0.02, "forged": 0.01, "out_of_order": True}
 SILENCE_S = 60  # nothing moves for so long: something is wrong
 PAINTABLE = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
 
@@ -155,6 +165,8 @@ class Demo:
     self.sandbox = None
     self.programs = []
     self.urls = {}
+    self.callback_port = free_ports(1)[0]
+    self.campaigns = self.expected = 0  # how many, and how many deliveries they make
 
   def run(self):
     build(self.screen)
@@ -162,6 +174,7 @@ class Demo:
     self.fill()
     self.start_programs()
     self.send()
+    self.hear()
     return self.account_for()
 
   def start_servers(self):
@@ -184,15 +197,49 @@ class Demo:
     self.sandbox = Sandbox(DIRECTORY, webhook_secret=key, may_outlive=self.options.keep).start()
     self.programs.append(self.sandbox)
     self.screen.progress(f"filling a loyalty programme of {self.options.contacts:,} members")
+    vendors = json.dumps(self.vendors(key)).replace("\\", "\\\\").replace("'", "''")
     variables = {"contacts": self.options.contacts, "smtp_port": self.sandbox.smtp_port,
-                 "http_port": self.sandbox.http_port, "secret_file": f"'{secret}'"}
+                 "http_port": self.sandbox.http_port, "secret_file": f"'{secret}'", "vendors": f"'{vendors}'"}
     self.stack.psql("".join(f"\\set {name} {value}\n" for name, value in variables.items())
                     + (ROOT / "deploy" / "demo.sql").read_text(encoding="utf-8"))
+    self.add_browsers()
+    self.expected = self.count_audience()
     addresses, refusals = self.stack.psql("""
       select (select count(*) from marketing.contact_point), (select count(*) from marketing.consent where not is_granted)
         + (select count(*) from marketing.suppression)""")[0]
     self.screen.say(f"{self.options.contacts:,} members with {int(addresses):,} addresses; "
                     f"{int(refusals):,} times somebody said no")
+
+  def vendors(self, webhook_secret):
+    """An account at each, and what they are to tell the receiver."""
+    made = []
+    for vendor in ("mandrill", "sendgrid", "twilio", "fcm", "apns", "webpush"):
+      channel, settings = vendor_settings(self.sandbox, vendor, DIRECTORY)
+      made.append({"name": vendor, "driver": vendor, "channel": channel, "settings": settings})
+    secrets = {"mandrill": CALLBACK_SECRET, "sendgrid": "", "twilio": self.sandbox.accounts()["twilio"]["token"]}
+    for account, secret in (*secrets.items(), ("app", webhook_secret)):
+      order = self.sandbox.order_callbacks(
+        account, "webhook" if account == "app" else account, f"http://127.0.0.1:{self.callback_port}/callbacks/{account}",
+        public_url=f"{PUBLIC_URL}/callbacks/{account}", secret=secret, plan=FATE + ([] if account == "twilio" else LATER), **TROUBLE)
+      if account == "sendgrid":
+        made[1]["settings"]["webhook_public_key"] = order["public_key"]
+    return made
+
+  def add_browsers(self):
+    """Every tenth has allowed web pushes."""
+    count = min(self.options.contacts // 10, BROWSERS_MAX)
+    if not count:
+      return
+    addresses = json.dumps([json.dumps(one) for one in self.sandbox.subscriptions(count)]).replace("'", "''")
+    self.stack.psql(f"""insert into marketing.contact_point (contact_id, channel, address)
+      select 10 * n, 'web_push', address from jsonb_array_elements_text('{addresses}') with ordinality as a (address, n)""")
+
+  def count_audience(self):
+    self.campaigns = int(self.stack.value("select count(*) from marketing.campaign"))
+    segments = self.stack.psql("""select condition, count(*) from marketing.step join marketing.campaign using (campaign_id)
+      join marketing.segment using (segment_id) group by condition""")
+    return sum(int(steps) * int(self.stack.value(f"select count(*) from marketing.segment_contact where {condition}"))
+               for condition, steps in segments)
 
   def start_programs(self):
     self.start_program("postrider-scheduler", "scheduler", "postrider_scheduler")
@@ -206,14 +253,15 @@ class Demo:
     """Each logs in with its own rights."""
     port = free_ports(1)[0]
     env = {"POSTRIDER_DATABASE_URL": f"{self.stack.database_url}?options=-c%20role%3D{role}",
-           "POSTRIDER_AMQP_URL": self.stack.amqp_url, "POSTRIDER_LISTEN": f"127.0.0.1:{port}"}
+           "POSTRIDER_AMQP_URL": self.stack.amqp_url, "POSTRIDER_LISTEN": f"127.0.0.1:{port}",
+           "POSTRIDER_PUBLIC_URL": PUBLIC_URL, "POSTRIDER_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}"}
     log = DIRECTORY / f"{title}.log"
     log.unlink(missing_ok=True)
     self.programs.append(Program(name, (), env, log, may_outlive=self.options.keep).start())
     self.urls[title] = f"http://127.0.0.1:{port}/metrics"
 
   def send(self):
-    self.stack.psql("update marketing.campaign set desired_status = 'running' where campaign_id = 1",
+    self.stack.psql("update marketing.campaign set desired_status = 'running'",
                     role="postrider_marketer")
     history = [(time.monotonic(), 0)]
     moved_at = time.monotonic()
@@ -228,19 +276,35 @@ class Demo:
       if now - moved_at > SILENCE_S:
         raise Failure(f"nothing has moved for {SILENCE_S} s:\n{self.status()}")
       history = [point for point in history if now - point[0] < 5] + [(now, settled)]
-      self.show(audience if is_planned else max(audience, 2 * self.options.contacts), settled, history)
+      self.show(audience if is_planned else self.expected, settled, history)
       time.sleep(0.2)
 
+  def hear(self):
+    """Waits until the vendors have told all and the receiver has made it known to the deliveries."""
+    def heard():
+      waiting = sum(account["waiting"] for account in self.sandbox.callbacks().values())
+      waiting += int(self.stack.value("select count(*) from delivery.callback_todo"))
+      self.screen.progress(f"hearing    {waiting:,} callbacks to come")
+      self.check_programs()
+      return waiting == 0
+    wait_until(heard, 10 * SILENCE_S, "the vendors' callbacks", 0.2)
+    accounts = self.sandbox.callbacks().values()
+    counts = {name: sum(account[name] for account in accounts) for name in ("accepted", "twice", "early", "forged", "forged_accepted")}
+    events = sum(sum(account["told"].values()) for account in accounts)
+    self.screen.say(f"The vendors told of {events:,} events in {counts['accepted']:,} callbacks, {counts['early']:,} before they had answered and "
+                    f"{counts['twice']:,} twice; {counts['forged'] - counts['forged_accepted']:,} of {counts['forged']:,} forged ones were refused")
+    if counts["forged_accepted"]:
+      raise Failure(f"{counts['forged_accepted']} forged callbacks were believed")
+
   def look(self):
-    rows = self.stack.psql("""
-      select p.audience, p.settled, p.ended_at is null, not p.is_still_planning, l.uncertain
+    rows = self.stack.psql(f"""
+      select sum(p.audience), sum(p.settled), bool_or(p.ended_at is null), bool_and(not p.is_still_planning)
+        and count(*) = {self.campaigns}, sum(l.uncertain)
       from report.run_progress p, lateral (
         select sum(uncertain) as uncertain from report.run_ledger r where r.campaign_run_id = p.campaign_run_id) l""",
                            role="postrider_analyst")
-    if not rows:
-      return 0, 0, True, False, 0
     audience, settled, is_open, is_planned, uncertain = rows[0]
-    return int(audience), int(settled), is_open == "t", is_planned == "t", int(uncertain or 0)
+    return int(audience or 0), int(settled or 0), is_open != "f", is_planned == "t", int(uncertain or 0)
 
   def show(self, audience, settled, history):
     share = settled / audience if audience else 0
@@ -259,8 +323,7 @@ class Demo:
   def account_for(self):
     self.screen.progress("comparing the two ledgers")
     report = oracle.reconcile(self.stack, [self.sandbox], queue_patience_s=None)
-    expected = 2 * int(self.stack.value("select count(*) from marketing.segment_contact"))
-    problems = report.problems(audience=expected)
+    problems = report.problems(audience=self.expected)
     self.screen.say("\n" + self.table(report) + "\n")
     for problem in problems:
       self.screen.say(f"WRONG: {problem}")
@@ -274,12 +337,13 @@ class Demo:
       select channel, status, reason, sentence, deliveries from report.failures_by_reason order by status, reason""",
                               role="postrider_analyst")
     rows = [("audience", lambda channel: sum(report.channels.get(channel, {}).values()))]
-    for status in ("sent", "failed", "skipped"):
+    shown = ("sent", "delivered", "bounced", "failed", "skipped")
+    for status in shown:
       rows.append((status, lambda channel, status=status: report.channels.get(channel, {}).get(status, 0)))
       for sentence in sorted({row[3] for row in reasons if row[1] == status}):
         rows.append((f"  {sentence}", lambda channel, status=status, sentence=sentence: sum(
           int(row[4]) for row in reasons if (row[0], row[1], row[3]) == (channel, status, sentence))))
-    others = [status for status in oracle.STATUSES if status not in ("sent", "failed", "skipped", "uncertain") and
+    others = [status for status in oracle.STATUSES if status not in (*shown, "uncertain") and
               report.status(status)]
     for status in (*others, "uncertain"):
       rows.append((status, lambda channel, status=status: report.channels.get(channel, {}).get(status, 0)))
@@ -287,22 +351,20 @@ class Demo:
     totals = [("lost", report.lost), ("duplicates", report.duplicates), ("seconds", f"{self.seconds(report):.1f}"),
               ("deliveries a second", f"{self.per_second(report):,.0f}")]
     width = max(len(name) for name, _ in (*rows, *totals)) + 2
-    lines = [f"{'':{width}}{'email':>10}{'in-app':>10}{'together':>10}", "-" * (width + 30)]
+    rule = "-" * (width + 10 * (len(CHANNELS) + 1))
+    lines = [f"{'':{width}}" + "".join(f"{name:>10}" for name in (*CHANNELS.values(), "together")), rule]
     for name, count in rows:
       counts = [count(channel) for channel in CHANNELS]
       lines.append(f"{name:{width}}" + "".join(f"{amount:>10,}" for amount in (*counts, sum(counts))))
-    lines.append("-" * (width + 30))
-    lines += [f"{name:{width}}{'':20}{value:>10}" for name, value in totals]
+    lines.append(rule)
+    lines += [f"{name:{width}}{'':{10 * len(CHANNELS)}}{value:>10}" for name, value in totals]
     return "\n".join(lines)
 
   def effects(self):
     """The sandbox's own count. What it recognised as a repeat is no second message."""
-    counts = {"email": 0, "in_app": 0}
+    counts = dict.fromkeys(CHANNELS, 0)
     for entry in self.sandbox.ledger():
-      if entry["protocol"] == "smtp":
-        counts["email"] += 1
-      elif entry["repeat"] == 0:
-        counts["in_app"] += 1
+      counts[VENDORS[entry["vendor"]]] += not entry["keyed"] or entry["repeat"] == 0
     return counts
 
   @staticmethod
@@ -310,11 +372,11 @@ class Demo:
     return max(float(report.seconds), 0.001)
 
   def per_second(self, report):
-    return report.sent / self.seconds(report)
+    return (report.sent + report.status("bounced")) / self.seconds(report)
 
   def summary(self, report):
     return {"contacts": self.options.contacts, "audience": report.audience, "sent": report.sent,
-            "failed": report.status("failed"), "skipped": report.status("skipped"), "uncertain": report.uncertain,
+            "bounced": report.status("bounced"), "failed": report.status("failed"), "skipped": report.status("skipped"), "uncertain": report.uncertain,
             "lost": report.lost, "duplicates": report.duplicates, "seconds": round(self.seconds(report), 2),
             "per_second": round(self.per_second(report), 1)}
 
@@ -332,7 +394,7 @@ class Demo:
 Everything keeps running.
   database     {stack} psql {DIRECTORY}
                select * from report.run_ledger;   select * from report.failures_by_reason;
-               select report.why_not(1, 101);     select marketing.send_message(42, 'One-time code', '{{"code": "123456"}}');
+               select report.why_not(2, 101);     select marketing.send_message(42, 'One-time code', '{{"code": "123456"}}');
   campaigns    {env}; {binary('postrider-scheduler')} status --watch
   broker       {stack} rabbitmqctl {DIRECTORY} list_queues
   sandbox      http://127.0.0.1:{self.sandbox.http_port}/_sandbox/ledger, mail on port {self.sandbox.smtp_port}; its ledger is

@@ -1,5 +1,5 @@
--- A believable loyalty programme, the same one every time. Needs three variables:
---   psql -v contacts=10000 -v smtp_port=2525 -v http_port=8080 -v secret_file=/path/secret -f deploy/demo.sql
+-- A believable loyalty programme, the same one every time. Needs these variables; vendors is a JSON list of further provider accounts:
+--   psql -v contacts=10000 -v smtp_port=2525 -v http_port=8080 -v secret_file=/path/secret -v vendors='[{"name": "sms", ...}]' -f deploy/demo.sql
 begin;
 
 insert into delivery.provider_account (name, driver, channel, settings) values
@@ -7,6 +7,9 @@ insert into delivery.provider_account (name, driver, channel, settings) values
     'from_email', 'club@example.com', 'from_name', 'Café Meridian Club')),
   ('app', 'webhook', 'in_app', jsonb_build_object('url', 'http://127.0.0.1:' || :http_port || '/messages',
     'secret', 'file:' || :'secret_file', 'plain_http', true));
+insert into delivery.provider_account (name, driver, channel, settings)
+select name, driver, channel, settings
+from jsonb_to_recordset(:'vendors') as v (name text, driver text, channel marketing.channel, settings jsonb);
 
 insert into marketing.topic (topic_id, name, description, needs_opt_in) values
   (1, 'Weekly offers', 'What is cheaper this week in your favourite shop.', true),
@@ -27,6 +30,7 @@ select n, 40000000 + n,
   jsonb_strip_nulls(jsonb_build_object(
     'city', (array['Riga', 'London', 'Berlin', 'Vilnius', 'Las Palmas'])[n % 5 + 1],
     'favourite', case when n % 4 <> 0 then (array['flat white', 'cold brew', 'cardamom bun'])[n % 3 + 1] end,
+    'phone', case when n % 10 < 6 then 'android' else 'iphone' end,
     'last_visit', to_char(date '2026-01-01' + (n % 300)::integer, 'YYYY-MM-DD'),
     'points_to_next_tier', 9973 - n * 7919 % 9973,
     'card', jsonb_build_object('shop', 'shop ' || n % 40, 'is_digital', n % 3 = 0))),
@@ -44,11 +48,19 @@ from generate_series(1, :contacts) n where n % 17 = 0;
 insert into marketing.contact_point (contact_id, channel, address)
 select n, 'in_app', 'app-' || 40000000 + n from generate_series(1, :contacts) n where n % 25 not in (3, 13, 23);
 
+insert into marketing.contact_point (contact_id, channel, address)
+select n, 'sms', '+3712' || 1000000 + n from generate_series(1, :contacts) n where n % 3 <> 1;
+-- Some have removed the app; that is only known where the push is sent to.
+insert into marketing.contact_point (contact_id, channel, address)
+select n, 'push', case when n % 10 < 6 then case when n % 200 = 5 then 'unregistered-' else 'device-' end || n
+  else case when n % 200 = 7 then 'dead' else 'a1b2' end || lpad(to_hex(n), 60, '0') end
+from generate_series(1, :contacts) n where n % 4 <> 2;
+
 -- Most said yes to offers; some said nothing, some said no later, a few want nothing at all.
 insert into marketing.consent (contact_id, channel, topic_id, is_granted, source, proof, changed_at)
 select n, channel, 1, n % 50 <> 11, case when n % 50 = 11 then 'preference page' else 'till ' || n % 40 end, 'form ' || 90000 + n,
   now() - n % 400 * interval '1 day' - interval '1 hour'
-from generate_series(1, :contacts) n, unnest(array['email', 'in_app']::marketing.channel[]) channel
+from generate_series(1, :contacts) n, unnest(array['email', 'sms', 'push', 'web_push', 'in_app']::marketing.channel[]) channel
 where n % 20 <> 19;
 insert into marketing.consent (contact_id, channel, topic_id, is_granted, source, changed_at)
 select n, 'email', null, false, 'letter', now() - interval '40 days' from generate_series(1, :contacts) n where n % 200 = 101;
@@ -64,12 +76,22 @@ update marketing.contact set erased_at = now(), first_name = null, last_name = n
 
 insert into marketing.segment (segment_id, name, condition, description) values
   (1, 'Everybody', 'true', 'All members.'),
-  (2, 'Gold and platinum in Riga', 'tier in (''gold'', ''platinum'') and profile->>''city'' = ''Riga''', 'For the opening in May.');
+  (2, 'Gold and platinum in Riga', 'tier in (''gold'', ''platinum'') and profile->>''city'' = ''Riga''', 'For the opening in May.'),
+  (3, 'In the Baltics', 'language in (''lv'', ''lt'')', 'Who is written to through Mailchimp.'),
+  (4, 'In the west and south', 'language in (''en'', ''es'')', 'Who is written to through SendGrid.'),
+  (5, 'In Germany', 'language = ''de''', 'Who is written to through our own relay.'),
+  (6, 'With an Android phone', 'profile->>''phone'' = ''android''', 'As the app has told.'),
+  (7, 'With an iPhone', 'profile->>''phone'' = ''iphone''', 'As the app has told.');
 
 insert into marketing.template (template_id, name, channel, description) values
   (1, 'Autumn offers, email', 'email', 'The weekly letter.'),
   (2, 'Autumn offers, app', 'in_app', 'The same in a sentence.'),
-  (3, 'One-time code', 'email', 'For signing in: select marketing.send_message(42, ''One-time code'', ''{"code": "123456"}'', ''login-1'').');
+  (3, 'One-time code', 'email', 'For signing in: select marketing.send_message(42, ''One-time code'', ''{"code": "123456"}'', ''login-1'').'),
+  (4, 'Autumn offers, SMS', 'sms', 'The shortest of them.'),
+  (5, 'Autumn offers, push', 'push', 'On the lock screen.'),
+  (6, 'Autumn offers, browser', 'web_push', 'For those who allowed it on the web site.');
+insert into marketing.template (template_id, name, channel, is_silent, description) values
+  (7, 'New balance', 'push', true, 'Nobody sees it: the app shows the new points when it is opened next.');
 
 insert into marketing.template_version (template_id, subject, body_text, body_html) values
 (1, '{{ contact.first_name | default: "Dear member" }}, your {{ contact.points }} points are worth a coffee',
@@ -152,15 +174,33 @@ $html$<!DOCTYPE html>
 $html$),
 (2, 'Your points are worth more this week',
  '{{ contact.first_name | default: "Hello" }}, {{ profile.favourite | default: "any drink" }} is 20 points until Sunday. You have {{ contact.points }}.', ''),
-(3, 'Your code is {{ data.code }}', 'Your code is {{ data.code }}. It holds for ten minutes.', '');
+(3, 'Your code is {{ data.code }}', 'Your code is {{ data.code }}. It holds for ten minutes.', ''),
+(4, '', 'Cafe Meridian: {{ profile.favourite | default: "any drink" }} is 20 points until Sunday. You have {{ contact.points }}.', '');
+insert into marketing.template_version (template_id, subject, body_text, body_html, link, data) values
+(5, 'Your points are worth more this week', '{{ contact.first_name | default: "Hello" }}, you have {{ contact.points }} points.', '',
+ 'https://club.example.com/offers', '{"screen": "offers"}'),
+(6, 'Your points are worth more this week', 'You have {{ contact.points }} points until Sunday.', '', 'https://club.example.com/offers', ''),
+(7, '', '', '', '', '{"points": {{ contact.points }}}');
 
 insert into marketing.campaign (campaign_id, name, segment_id, topic_id, expires_after, description) values
-  (1, 'Autumn offers', 1, 1, '12 hours', 'The weekly letter and its little sister in the app.');
-insert into marketing.step (campaign_id, position, template_id, provider_account_id) values (1, 1, 1, 1), (1, 2, 2, 2);
+  (1, 'Autumn offers, Baltics', 3, 1, '12 hours', 'The weekly letter and its little sisters.'),
+  (2, 'Autumn offers, west and south', 4, 1, '12 hours', 'The same, its letters through SendGrid.'),
+  (3, 'Autumn offers, Germany', 5, 1, '12 hours', 'The same, its letters through our own relay.'),
+  (4, 'Autumn offers, Android', 6, 1, '12 hours', 'On the lock screen, by Firebase.'),
+  (5, 'Autumn offers, iPhone', 7, 1, '12 hours', 'On the lock screen, by Apple.'),
+  (6, 'New balance, Android', 6, 1, '12 hours', 'In silence, by Firebase.'),
+  (7, 'New balance, iPhone', 7, 1, '12 hours', 'In silence, by Apple.');
+insert into marketing.step (campaign_id, position, template_id, provider_account_id)
+select s.campaign_id, s.position, s.template_id, a.provider_account_id
+from (values (1, 1, 1, 'mandrill'), (1, 2, 2, 'app'), (1, 3, 4, 'twilio'), (1, 4, 6, 'webpush'),
+             (2, 1, 1, 'sendgrid'), (2, 2, 2, 'app'), (2, 3, 4, 'twilio'), (2, 4, 6, 'webpush'),
+             (3, 1, 1, 'relay'), (3, 2, 2, 'app'), (3, 3, 4, 'twilio'), (3, 4, 6, 'webpush'),
+             (4, 1, 5, 'fcm'), (5, 1, 5, 'apns'), (6, 1, 7, 'fcm'), (7, 1, 7, 'apns')) s (campaign_id, position, template_id, account)
+join delivery.provider_account a on a.name = s.account;
 
 -- The next number of a table that was filled with numbers of its own.
 select setval(pg_get_serial_sequence(v.name, v.id), v.last + 1, false) from (values
-  ('marketing.contact', 'contact_id', :contacts::bigint), ('marketing.topic', 'topic_id', 2), ('marketing.segment', 'segment_id', 2),
-  ('marketing.template', 'template_id', 3), ('marketing.campaign', 'campaign_id', 1)) v (name, id, last) \g /dev/null
+  ('marketing.contact', 'contact_id', :contacts::bigint), ('marketing.topic', 'topic_id', 2), ('marketing.segment', 'segment_id', 7),
+  ('marketing.template', 'template_id', 7), ('marketing.campaign', 'campaign_id', 7)) v (name, id, last) \g /dev/null
 commit;
 analyze marketing.contact, marketing.contact_point, marketing.consent, marketing.suppression;

@@ -5,6 +5,7 @@
 
 #include "shared/memory.h"
 #include "tests/sandbox/ledger.h"
+#include "tests/sandbox/vendor.h"
 
 static const char *const kind_names[FAULT_KIND_COUNT] = {
 	[FAULT_STATUS] = "status",
@@ -20,6 +21,8 @@ static const char *const kind_names[FAULT_KIND_COUNT] = {
 	[FAULT_DROP_BEFORE_DOT] = "drop_before_dot",
 	[FAULT_DROP_AFTER_DOT] = "drop_after_dot",
 	[FAULT_BANNER_421] = "banner_421",
+	[FAULT_GOAWAY] = "goaway",
+	[FAULT_REFUSED_STREAM] = "refused_stream",
 };
 
 static const int kind_status[FAULT_KIND_COUNT] = {
@@ -29,11 +32,21 @@ static const int kind_status[FAULT_KIND_COUNT] = {
 	[FAULT_GREYLIST] = 451,
 };
 
-static bool matches(const struct fault *fault, int protocol, unsigned kinds, const char *recipient, size_t length)
+static bool is_at(const struct fault *fault, const struct fault_place *place)
 {
-	if (fault->times == 0 || fault->protocol != protocol || !(kinds & FAULT_BIT(fault->kind)))
+	if (!fault->vendor)
+		return !place->is_side_matter;
+	return place->vendor && strcmp(fault->vendor, place->vendor) == 0;
+}
+
+static bool matches(const struct fault *fault, const struct fault_place *place)
+{
+	if (fault->times == 0 || fault->protocol != place->protocol || !(place->kinds & FAULT_BIT(fault->kind)))
 		return false;
-	return !fault->recipient || memmem(recipient, length, fault->recipient, strlen(fault->recipient));
+	if (!is_at(fault, place))
+		return false;
+	return !fault->recipient || (place->recipient_length > 0 && memmem(place->recipient, place->recipient_length,
+									   fault->recipient, strlen(fault->recipient)));
 }
 
 /* The n-th of those seen is hit where n * share passes a whole number. */
@@ -46,13 +59,12 @@ static bool is_hit(struct fault *fault)
 	return (int64_t)after > (int64_t)before;
 }
 
-const struct fault *fault_take(struct fault_list *list, int protocol, unsigned kinds, const char *recipient,
-			       size_t length)
+const struct fault *fault_take(struct fault_list *list, const struct fault_place *place)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		struct fault *fault = &list->faults[i];
 
-		if (!matches(fault, protocol, kinds, recipient, length) || !is_hit(fault))
+		if (!matches(fault, place) || !is_hit(fault))
 			continue;
 		fault->fired++;
 		if (fault->times > 0)
@@ -88,20 +100,22 @@ static bool check(const struct fault *fault, const char *protocol, int64_t body_
 
 bool fault_add(struct fault_list *list, const json_t *order, struct error *err)
 {
-	const char *protocol, *name, *retry_after = "2", *recipient = NULL;
+	const char *protocol, *name, *retry_after = "2", *recipient = NULL, *vendor = NULL;
 	json_int_t latency_ms = 1000, times = -1, body_bytes = 0;
 	int status = 0, accept = 0;
 	struct fault fault = {.share = 1};
 	json_error_t why;
 
 	if (json_unpack_ex((json_t *)(uintptr_t)order, &why, JSON_STRICT,
-			   "{s:s, s:s, s?i, s?s, s?I, s?F, s?I, s?s, s?b, s?I}", "protocol", &protocol, "fault", &name,
-			   "status", &status, "retry_after", &retry_after, "latency_ms", &latency_ms, "share",
+			   "{s:s, s:s, s?i, s?s, s?I, s?F, s?I, s?s, s?b, s?I, s?s}", "protocol", &protocol, "fault",
+			   &name, "status", &status, "retry_after", &retry_after, "latency_ms", &latency_ms, "share",
 			   &fault.share, "times", &times, "recipient", &recipient, "accept", &accept, "body_bytes",
-			   &body_bytes) != 0)
+			   &body_bytes, "vendor", &vendor) != 0)
 		return error_set(err, ERROR_INVALID, "A fault: %s.", why.text);
 	if (!find_kind(name, &fault.kind))
 		return error_set(err, ERROR_INVALID, "There is no fault %s.", name);
+	if (vendor && !vendor_find(vendor))
+		return error_set(err, ERROR_INVALID, "There is no vendor %s.", vendor);
 	fault.status = status ? status : kind_status[fault.kind] ? kind_status[fault.kind] : 200;
 	fault.latency_ms = latency_ms;
 	if (!check(&fault, protocol, body_bytes, err))
@@ -112,6 +126,7 @@ bool fault_add(struct fault_list *list, const json_t *order, struct error *err)
 	fault.body_bytes = (size_t)body_bytes;
 	fault.retry_after = memory_copy_string(retry_after);
 	fault.recipient = memory_copy_string(recipient);
+	fault.vendor = memory_copy_string(vendor);
 	list->faults = memory_grow(list->faults, list->count + 1, sizeof(*list->faults));
 	list->faults[list->count++] = fault;
 	return true;
@@ -122,6 +137,7 @@ void fault_clear(struct fault_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		free(list->faults[i].retry_after);
 		free(list->faults[i].recipient);
+		free(list->faults[i].vendor);
 	}
 	free(list->faults);
 	*list = (struct fault_list){0};
@@ -134,12 +150,12 @@ json_t *fault_describe(const struct fault_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct fault *fault = &list->faults[i];
 
-		json_array_append_new(all,
-				      json_pack("{s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:s?}", "protocol",
-						fault->protocol == LEDGER_HTTP ? "http" : "smtp", "fault",
-						kind_names[fault->kind], "status", fault->status, "share", fault->share,
-						"times", (json_int_t)fault->times, "seen", (json_int_t)fault->seen,
-						"fired", (json_int_t)fault->fired, "recipient", fault->recipient));
+		json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:s?, s:s?}", "protocol",
+						     fault->protocol == LEDGER_HTTP ? "http" : "smtp", "fault",
+						     kind_names[fault->kind], "status", fault->status, "share",
+						     fault->share, "times", (json_int_t)fault->times, "seen",
+						     (json_int_t)fault->seen, "fired", (json_int_t)fault->fired,
+						     "recipient", fault->recipient, "vendor", fault->vendor));
 	}
 	return all;
 }

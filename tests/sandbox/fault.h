@@ -24,6 +24,8 @@ enum fault_kind {
 	FAULT_DROP_BEFORE_DOT,   /* SMTP: close instead of the answer to DATA */
 	FAULT_DROP_AFTER_DOT,    /* SMTP: close instead of the answer to the final dot */
 	FAULT_BANNER_421,        /* SMTP: 421 as the greeting */
+	FAULT_GOAWAY,            /* HTTP/2: GOAWAY that does not cover the request */
+	FAULT_REFUSED_STREAM,    /* HTTP/2: RST_STREAM with REFUSED_STREAM */
 	FAULT_KIND_COUNT,
 };
 
@@ -35,6 +37,7 @@ struct fault {
 	int status;
 	char *retry_after;
 	char *recipient; /* only where the address contains this; NULL: everywhere */
+	char *vendor;    /* only at this one; NULL: every message, but no request for a token */
 	int64_t latency_ms;
 	int64_t times; /* how often still; below 0: for ever */
 	size_t body_bytes;
@@ -48,9 +51,18 @@ struct fault_list {
 	size_t count;
 };
 
+/* Where something could go wrong now. */
+struct fault_place {
+	int protocol;        /* enum ledger_protocol */
+	unsigned kinds;      /* FAULT_BIT of those that are possible */
+	const char *vendor;  /* NULL: the mail relay */
+	bool is_side_matter; /* no message: only faults that name the vendor */
+	const char *recipient;
+	size_t recipient_length;
+};
+
 /* The first that matches, counted; borrowed until the list changes. NULL: all is well. */
-const struct fault *fault_take(struct fault_list *list, int protocol, unsigned kinds, const char *recipient,
-			       size_t length);
+const struct fault *fault_take(struct fault_list *list, const struct fault_place *place);
 bool fault_add(struct fault_list *list, const json_t *order, struct error *err) MUST_CHECK;
 void fault_clear(struct fault_list *list);
 json_t *fault_describe(const struct fault_list *list) MUST_CHECK;

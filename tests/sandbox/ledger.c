@@ -26,8 +26,8 @@ struct ledger {
 	struct keys *keys;
 	struct event *timer;
 	struct ledger_counts counts;
-	struct waiter *waiters;
-	size_t waiter_count, waiter_capacity;
+	struct waiter *waiters, *told; /* told: those whose turn it is */
+	size_t waiter_count, waiter_capacity, told_count;
 };
 
 /* A ledger that cannot write proves nothing: end, loudly. */
@@ -55,15 +55,18 @@ static void write_lines(struct ledger *ledger)
 
 static void tell_waiters(struct ledger *ledger)
 {
-	struct waiter *waiters = ledger->waiters;
-	size_t count = ledger->waiter_count;
-
+	if (ledger->told) /* a waiter asked for it */
+		return;
+	ledger->told = ledger->waiters;
+	ledger->told_count = ledger->waiter_count;
 	ledger->waiters = NULL;
 	ledger->waiter_count = ledger->waiter_capacity = 0;
-	for (size_t i = 0; i < count; i++)
-		if (waiters[i].durable)
-			waiters[i].durable(waiters[i].context);
-	free(waiters);
+	for (size_t i = 0; i < ledger->told_count; i++)
+		if (ledger->told[i].durable)
+			ledger->told[i].durable(ledger->told[i].context);
+	free(ledger->told);
+	ledger->told = NULL;
+	ledger->told_count = 0;
 }
 
 void ledger_sync(struct ledger *ledger)
@@ -124,21 +127,24 @@ static void add_field(struct text *lines, const char *before, const char *bytes,
 	text_add_json_string(lines, bytes, length);
 }
 
-static void add_line(struct ledger *ledger, const struct ledger_entry *entry, uint32_t repeat)
+static void add_line(struct ledger *ledger, const struct ledger_entry *entry, const uint8_t *digest, uint32_t repeat)
 {
 	struct text *lines = &ledger->lines;
-	uint8_t digest[DIGEST_SHA256_BYTES];
 
 	text_add(lines, "{\"at_ms\":");
 	text_add_int64(lines, clock_wall_ms());
-	text_add(lines, entry->protocol == LEDGER_HTTP ? ",\"protocol\":\"http\"" : ",\"protocol\":\"smtp\"");
+	text_add(lines, entry->protocol == LEDGER_HTTP ? ",\"protocol\":\"http\",\"vendor\":\""
+						       : ",\"protocol\":\"smtp\",\"vendor\":\"");
+	text_add(lines, entry->vendor);
+	text_add(lines, entry->is_blind ? "\",\"keyed\":false" : "\",\"keyed\":true");
 	add_field(lines, ",\"key\":", entry->key, entry->key_length);
 	add_field(lines, ",\"delivery\":", entry->delivery, entry->delivery_length);
 	add_field(lines, ",\"recipient\":", entry->recipient, entry->recipient_length);
-	if (ledger->hash) {
-		digest_sha256(entry->body, entry->body_length, digest);
+	if (entry->message_length > 0)
+		add_field(lines, ",\"message\":", entry->message, entry->message_length);
+	if (digest) {
 		text_add(lines, ",\"body_sha256\":\"");
-		digest_add_hex(lines, digest, sizeof(digest));
+		digest_add_hex(lines, digest, DIGEST_SHA256_BYTES);
 		text_add(lines, "\"");
 	}
 	text_add(lines, ",\"repeat\":");
@@ -146,27 +152,49 @@ static void add_line(struct ledger *ledger, const struct ledger_entry *entry, ui
 	text_add(lines, "}\n");
 }
 
-void ledger_add(struct ledger *ledger, const struct ledger_entry *entry)
+static uint32_t count_repeat(struct ledger *ledger, const struct ledger_entry *entry, const uint8_t *digest)
 {
-	uint32_t repeat = 0;
+	char space = entry->protocol == LEDGER_SMTP ? 's' : entry->is_blind ? 'b' : 'h';
+	struct text made;
+	uint32_t repeat;
 
 	if (entry->key_length > 0)
-		repeat = keys_count(ledger->keys, entry->protocol == LEDGER_HTTP ? 'h' : 's', entry->key,
-				    entry->key_length);
+		return keys_count(ledger->keys, space, entry->key, entry->key_length);
+	if (!entry->is_blind || entry->delivery_length == 0 || !digest)
+		return 0;
+	text_init(&made, 64 * 1024);
+	text_add_bytes(&made, entry->delivery, entry->delivery_length);
+	text_add_bytes(&made, digest, DIGEST_SHA256_BYTES);
+	repeat = keys_count(ledger->keys, space, text_string(&made), made.length);
+	text_release(&made);
+	return repeat;
+}
+
+uint32_t ledger_add(struct ledger *ledger, const struct ledger_entry *entry)
+{
+	/* A blind vendor's body is part of what tells a repeat, whatever the ledger is to hold. */
+	bool hash = ledger->hash || (entry->is_blind && entry->key_length == 0);
+	uint8_t bytes[DIGEST_SHA256_BYTES];
+	uint32_t repeat;
+
+	if (hash)
+		digest_sha256(entry->body, entry->body_length, bytes);
+	repeat = count_repeat(ledger, entry, hash ? bytes : NULL);
 	ledger->counts.accepted++;
 	if (repeat > 0)
 		ledger->counts.repeats++;
-	if (repeat == 0 || entry->protocol == LEDGER_SMTP)
+	if (repeat == 0 || entry->is_blind)
 		ledger->counts.effects++;
 	if (ledger->lines.length > LINES_FULL)
 		write_lines(ledger);
 	if (ledger->fd >= 0)
-		add_line(ledger, entry, repeat);
+		add_line(ledger, entry, ledger->hash ? bytes : NULL, repeat);
 	if (!ledger->armed) {
 		int every_ms = ledger->strict ? STRICT_SYNC_EVERY_MS : SYNC_EVERY_MS;
 		evtimer_add(ledger->timer, &(struct timeval){.tv_usec = every_ms * 1000});
 		ledger->armed = true;
 	}
+	return repeat;
 }
 
 void ledger_when_durable(struct ledger *ledger, ledger_durable *durable, void *context)
@@ -183,6 +211,9 @@ void ledger_forget(struct ledger *ledger, void *context)
 	for (size_t i = 0; i < ledger->waiter_count; i++)
 		if (ledger->waiters[i].context == context)
 			ledger->waiters[i].durable = NULL;
+	for (size_t i = 0; i < ledger->told_count; i++)
+		if (ledger->told[i].context == context)
+			ledger->told[i].durable = NULL;
 }
 
 struct ledger_counts ledger_count(const struct ledger *ledger)

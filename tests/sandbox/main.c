@@ -11,8 +11,13 @@
 
 #include "shared/digest.h"
 #include "shared/memory.h"
+#include "tests/sandbox/accounts.h"
+#include "tests/sandbox/apns.h"
+#include "tests/sandbox/callbacks.h"
+#include "tests/sandbox/certificates.h"
 #include "tests/sandbox/connection.h"
 #include "tests/sandbox/keys.h"
+#include "tests/sandbox/rate.h"
 #include "tests/sandbox/sandbox.h"
 #include "tests/sandbox/tls.h"
 
@@ -20,22 +25,31 @@ static const char help[] = "postrider-sandbox: look-alikes of message providers 
 			   "\n"
 			   "  --http-port N        HTTP, 0 (default): a free port\n"
 			   "  --smtp-port N        SMTP, 0 (default): a free port\n"
-			   "  --port-file FILE     gets \"http=PORT smtp=PORT\" when both listen\n"
+			   "  --https-port N       HTTPS, 0: a free port; without it there is none. With\n"
+			   "  --ca-file FILE       gets the certificate to trust there, FILE.key its key\n"
+			   "  --port-file FILE     gets \"http=PORT smtp=PORT https=PORT\" when all listen\n"
 			   "  --ledger FILE        gets a JSON line for every accepted message\n"
+			   "  --callbacks FILE     gets a JSON line for every request to a receiver\n"
+			   "  --accounts FILE      keeps the vendors' customers over a restart\n"
 			   "  --no-hash            leave body_sha256 out of the ledger\n"
 			   "  --strict             answer only when the ledger line is on disk\n"
 			   "  --latency-ms N       delay the answer to every message\n"
 			   "  --webhook-secret S   whsec_...: ask for Standard Webhooks signatures\n"
 			   "  --smtp-user NAME     ask for AUTH, with\n"
 			   "  --smtp-password WORD\n"
-			   "  --smtp-tls FILE      offer STARTTLS; certificate and key in one PEM file\n"
+			   "  --smtp-tls FILE      STARTTLS with this certificate and key in one PEM file,\n"
+			   "                       instead of what --ca-file vouches for\n"
 			   "  --max-connections N  5000 by default; more are closed at once\n"
 			   "\n"
 			   "Faults are ordered over HTTP under /_sandbox/, see README.md beside the source.\n";
 
+struct ports {
+	struct evconnlistener *http, *https, *smtp; /* https NULL: none */
+};
+
 struct options {
-	int http_port, smtp_port;
-	const char *port_file, *ledger, *webhook_secret, *tls_file;
+	int http_port, smtp_port, https_port; /* https_port below 0: none */
+	const char *port_file, *ledger, *webhook_secret, *tls_file, *ca_file, *callbacks, *accounts;
 	bool no_hash;
 };
 
@@ -64,6 +78,18 @@ static void take_option(struct options *options, struct sandbox *sandbox, int op
 		break;
 	case 's':
 		options->smtp_port = (int)number(optarg, 65535);
+		break;
+	case 'T':
+		options->https_port = (int)number(optarg, 65535);
+		break;
+	case 'C':
+		options->ca_file = optarg;
+		break;
+	case 'c':
+		options->callbacks = optarg;
+		break;
+	case 'a':
+		options->accounts = optarg;
 		break;
 	case 'p':
 		options->port_file = optarg;
@@ -108,6 +134,10 @@ static void take_options(struct options *options, struct sandbox *sandbox, int a
 	static const struct option names[] = {
 		{"http-port", required_argument, NULL, 'h'},
 		{"smtp-port", required_argument, NULL, 's'},
+		{"https-port", required_argument, NULL, 'T'},
+		{"ca-file", required_argument, NULL, 'C'},
+		{"callbacks", required_argument, NULL, 'c'},
+		{"accounts", required_argument, NULL, 'a'},
 		{"port-file", required_argument, NULL, 'p'},
 		{"ledger", required_argument, NULL, 'l'},
 		{"no-hash", no_argument, NULL, 'n'},
@@ -160,6 +190,15 @@ static void on_http(struct evconnlistener *listener, evutil_socket_t fd, struct 
 	on_accept(context, fd, http_accept);
 }
 
+static void on_https(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int length,
+		     void *context)
+{
+	(void)listener;
+	(void)peer;
+	(void)length;
+	on_accept(context, fd, https_accept);
+}
+
 static void on_smtp(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int length,
 		    void *context)
 {
@@ -182,17 +221,28 @@ static struct evconnlistener *listen_on(struct sandbox *sandbox, int port, evcon
 				       (struct sockaddr *)&address, sizeof(address));
 }
 
+/* 0 where nothing listens. */
 static int port_of(struct evconnlistener *listener)
 {
 	struct sockaddr_in address = {0};
 	socklen_t length = sizeof(address);
 
+	if (!listener)
+		return 0;
 	getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&address, &length);
 	return ntohs(address.sin_port);
 }
 
+static void write_ports(FILE *file, const struct ports *ports)
+{
+	fprintf(file, "http=%d smtp=%d", port_of(ports->http), port_of(ports->smtp));
+	if (ports->https)
+		fprintf(file, " https=%d", port_of(ports->https));
+	fprintf(file, "\n");
+}
+
 /* Whoever waits for the file never sees half of it. */
-static bool write_port_file(const char *path, int http_port, int smtp_port)
+static bool write_port_file(const char *path, const struct ports *ports)
 {
 	struct text part;
 	FILE *file;
@@ -201,10 +251,9 @@ static bool write_port_file(const char *path, int http_port, int smtp_port)
 	text_init(&part, 4096);
 	text_addf(&part, "%s.part", path);
 	file = fopen(text_string(&part), "we");
-	written = file && fprintf(file, "http=%d smtp=%d\n", http_port, smtp_port) > 0;
-	if (file && fclose(file) != 0)
-		written = false;
-	written = written && rename(text_string(&part), path) == 0;
+	if (file)
+		write_ports(file, ports);
+	written = file && fclose(file) == 0 && rename(text_string(&part), path) == 0;
 	text_release(&part);
 	return written;
 }
@@ -234,39 +283,75 @@ static bool prepare(struct sandbox *sandbox, const struct options *options, stru
 		return false;
 	if (options->tls_file && !(sandbox->tls = tls_context_open(options->tls_file, err)))
 		return false;
+	if ((options->https_port < 0) != !options->ca_file)
+		return error_set(err, ERROR_INVALID, "--https-port and --ca-file go together.");
+	if (options->ca_file && !(sandbox->certificates = certificates_open(options->ca_file, err)))
+		return false;
 	sandbox->greylisted = keys_open();
-	sandbox->ledger = ledger_open(sandbox->base, options->ledger, !options->no_hash, sandbox->strict, err);
+	sandbox->apns_tokens = apns_tokens_open();
+	sandbox->accounts = accounts_open(options->accounts, err);
+	sandbox->callbacks = sandbox->accounts ? callbacks_open(sandbox->base, options->callbacks, err) : NULL;
+	if (sandbox->callbacks)
+		sandbox->ledger = ledger_open(sandbox->base, options->ledger, !options->no_hash, sandbox->strict, err);
 	return sandbox->ledger != NULL;
 }
 
-static int run(struct sandbox *sandbox, const struct options *options)
+static void serve(struct sandbox *sandbox)
 {
-	struct evconnlistener *http = listen_on(sandbox, options->http_port, on_http);
-	struct evconnlistener *smtp = listen_on(sandbox, options->smtp_port, on_smtp);
 	struct event *term = evsignal_new(sandbox->base, SIGTERM, on_end, sandbox->base);
 	struct event *interrupt = evsignal_new(sandbox->base, SIGINT, on_end, sandbox->base);
 
-	if (!http || !smtp)
-		return fail("a port is taken.");
 	event_add(term, NULL);
 	event_add(interrupt, NULL);
-	if (options->port_file && !write_port_file(options->port_file, port_of(http), port_of(smtp)))
-		return fail("the port file cannot be written.");
-	printf("http=%d smtp=%d\n", port_of(http), port_of(smtp));
-	fflush(stdout);
 	event_base_dispatch(sandbox->base);
 	connection_close_all();
 	event_free(term);
 	event_free(interrupt);
-	evconnlistener_free(http);
-	evconnlistener_free(smtp);
+}
+
+static int run(struct sandbox *sandbox, const struct options *options)
+{
+	struct ports ports = {
+		.http = listen_on(sandbox, options->http_port, on_http),
+		.smtp = listen_on(sandbox, options->smtp_port, on_smtp),
+	};
+
+	if (options->https_port >= 0)
+		ports.https = listen_on(sandbox, options->https_port, on_https);
+	if (!ports.http || !ports.smtp || (options->https_port >= 0 && !ports.https))
+		return fail("a port is taken.");
+	sandbox->http_port = port_of(ports.http);
+	if (options->port_file && !write_port_file(options->port_file, &ports))
+		return fail("the port file cannot be written.");
+	write_ports(stdout, &ports);
+	fflush(stdout);
+	serve(sandbox);
+	evconnlistener_free(ports.http);
+	evconnlistener_free(ports.smtp);
+	if (ports.https)
+		evconnlistener_free(ports.https);
 	return 0;
+}
+
+static void release(struct sandbox *sandbox)
+{
+	callbacks_close(&sandbox->callbacks);
+	ledger_close(&sandbox->ledger);
+	keys_close(&sandbox->greylisted);
+	apns_tokens_close(&sandbox->apns_tokens);
+	accounts_close(&sandbox->accounts);
+	rate_clear(sandbox);
+	fault_clear(&sandbox->faults);
+	digest_hmac_free(&sandbox->webhook_hmac);
+	tls_context_close(&sandbox->tls);
+	certificates_close(&sandbox->certificates);
+	event_base_free(sandbox->base);
 }
 
 int main(int argc, char **argv)
 {
 	struct sandbox sandbox = {.connections_max = 5000};
-	struct options options = {0};
+	struct options options = {.https_port = -1};
 	struct error err = {0};
 	int status;
 
@@ -275,11 +360,6 @@ int main(int argc, char **argv)
 	allow_many_files();
 	sandbox.base = event_base_new();
 	status = prepare(&sandbox, &options, &err) ? run(&sandbox, &options) : fail(err.text);
-	ledger_close(&sandbox.ledger);
-	keys_close(&sandbox.greylisted);
-	fault_clear(&sandbox.faults);
-	digest_hmac_free(&sandbox.webhook_hmac);
-	tls_context_close(&sandbox.tls);
-	event_base_free(sandbox.base);
+	release(&sandbox);
 	return status;
 }

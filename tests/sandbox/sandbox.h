@@ -1,4 +1,4 @@
-/* sandbox - what the two look-alikes share. One process, one loop; made and released by main.c. */
+/* sandbox - what all look-alikes share. One process, one loop; made and released by main.c. */
 #ifndef POSTRIDER_TESTS_SANDBOX_SANDBOX_H
 #define POSTRIDER_TESTS_SANDBOX_SANDBOX_H
 
@@ -7,17 +7,29 @@
 #include "shared/text.h"
 #include "tests/sandbox/fault.h"
 #include "tests/sandbox/ledger.h"
+#include "tests/sandbox/span.h"
 
+struct accounts;
+struct apns_tokens;
+struct callbacks;
+struct certificates;
 struct digest_hmac;
 struct keys;
+struct rate;
 struct tls_context;
 
 struct sandbox {
 	struct event_base *base;
 	struct ledger *ledger;
 	struct fault_list faults;
-	struct digest_hmac *webhook_hmac; /* NULL: signatures are not asked for */
-	struct tls_context *tls;          /* NULL: no STARTTLS */
+	struct digest_hmac *webhook_hmac;  /* NULL: signatures are not asked for */
+	struct tls_context *tls;           /* of STARTTLS; NULL: what certificates show */
+	struct certificates *certificates; /* of the HTTPS port and STARTTLS; NULL: there are none */
+	struct accounts *accounts;
+	struct apns_tokens *apns_tokens;
+	struct callbacks *callbacks;
+	struct rate *rates; /* uthash */
+	int http_port;
 	const char *smtp_user, *smtp_password;
 	struct keys *greylisted;
 	int64_t latency_ms; /* every message's answer waits so long */
@@ -27,10 +39,11 @@ struct sandbox {
 };
 
 void http_accept(struct sandbox *sandbox, int fd);
+void https_accept(struct sandbox *sandbox, int fd);
 void smtp_accept(struct sandbox *sandbox, int fd);
 
 /* Answers a request under /_sandbox/: fills a JSON body, returns the status. */
-int control_answer(struct sandbox *sandbox, const char *method, size_t method_length, const char *path,
-		   size_t path_length, const char *body, size_t body_length, struct text *answer);
+int control_answer(struct sandbox *sandbox, struct span method, struct span path, struct span body,
+		   struct text *answer);
 
 #endif

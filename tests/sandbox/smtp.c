@@ -5,6 +5,7 @@
 
 #include "shared/digest.h"
 #include "shared/memory.h"
+#include "tests/sandbox/certificates.h"
 #include "tests/sandbox/connection.h"
 #include "tests/sandbox/keys.h"
 #include "tests/sandbox/sandbox.h"
@@ -44,7 +45,14 @@ static const struct fault *find_fault(const struct smtp *smtp, unsigned kinds, c
 {
 	struct fault_list *faults = &smtp->sandbox->faults;
 
-	return faults->count > 0 ? fault_take(faults, LEDGER_SMTP, kinds, recipient, length) : NULL;
+	if (faults->count == 0)
+		return NULL;
+	return fault_take(faults, &(struct fault_place){
+					  .protocol = LEDGER_SMTP,
+					  .kinds = kinds,
+					  .recipient = recipient,
+					  .recipient_length = length,
+				  });
 }
 
 static bool starts_with(const char *line, size_t length, const char *word)
@@ -54,6 +62,14 @@ static bool starts_with(const char *line, size_t length, const char *word)
 	return length >= word_length && strncasecmp(line, word, word_length) == 0;
 }
 
+/* The file that was given, else what the HTTPS port shows; NULL: neither. */
+static struct tls_context *certificate(const struct smtp *smtp)
+{
+	const struct sandbox *sandbox = smtp->sandbox;
+
+	return sandbox->tls || !sandbox->certificates ? sandbox->tls : certificates_current(sandbox->certificates);
+}
+
 static void do_hello(struct smtp *smtp, const char *line, size_t length)
 {
 	(void)line;
@@ -61,7 +77,7 @@ static void do_hello(struct smtp *smtp, const char *line, size_t length)
 	forget_transaction(smtp);
 	say(smtp, "250-sandbox.invalid\r\n250-SIZE "
 		  "10485760\r\n250-8BITMIME\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n");
-	if (smtp->sandbox->tls && !smtp->connection->tls)
+	if (certificate(smtp) && !smtp->connection->tls)
 		say(smtp, "250-STARTTLS\r\n");
 	if (smtp->sandbox->smtp_user)
 		say(smtp, "250-AUTH PLAIN LOGIN\r\n");
@@ -72,12 +88,12 @@ static void do_starttls(struct smtp *smtp, const char *line, size_t length)
 {
 	(void)line;
 	(void)length;
-	if (!smtp->sandbox->tls || smtp->connection->tls) {
+	if (!certificate(smtp) || smtp->connection->tls) {
 		say(smtp, "502 5.5.1 Not now\r\n");
 		return;
 	}
 	say(smtp, "220 2.0.0 Go ahead\r\n");
-	connection_start_tls(smtp->connection, smtp->sandbox->tls);
+	connection_start_tls(smtp->connection, certificate(smtp));
 }
 
 static void finish_auth(struct smtp *smtp, const char *user, const char *password)
@@ -306,14 +322,14 @@ static size_t unstuff(char *message, size_t length)
 
 static void record(struct smtp *smtp, char *message, size_t length)
 {
-	struct ledger_entry entry = {.protocol = LEDGER_SMTP, .body = message};
+	struct ledger_entry entry = {.protocol = LEDGER_SMTP, .vendor = "smtp", .is_blind = true, .body = message};
 
 	entry.body_length = unstuff(message, length);
 	entry.key = find_header(message, entry.body_length, "Message-ID:", &entry.key_length);
 	entry.delivery = find_header(message, entry.body_length, "X-Postrider-Delivery:", &entry.delivery_length);
 	entry.recipient = text_string(&smtp->recipients);
 	entry.recipient_length = smtp->recipients.length;
-	ledger_add(smtp->sandbox->ledger, &entry);
+	(void)ledger_add(smtp->sandbox->ledger, &entry);
 }
 
 static void on_durable(void *context)

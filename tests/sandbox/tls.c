@@ -1,7 +1,5 @@
 #include "tests/sandbox/tls.h"
 
-#ifdef SANDBOX_TLS /* the build links libssl */
-
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -17,10 +15,42 @@ struct tls_session {
 	SSL *ssl;
 };
 
+/* HTTP/2 if the peer has it, else what he has. */
+static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
+			   const unsigned char *offered, unsigned offered_length, void *context)
+{
+	static const unsigned char own[] = "\x02h2\x08http/1.1";
+
+	(void)ssl;
+	(void)context;
+	if (SSL_select_next_proto((unsigned char **)(uintptr_t)chosen, chosen_length, own, sizeof(own) - 1, offered,
+				  offered_length) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static struct tls_context *context_new(SSL_CTX *ssl)
+{
+	struct tls_context *context = memory_new(sizeof(*context));
+
+	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+	context->ssl = ssl;
+	return context;
+}
+
+struct tls_context *tls_context_of(X509 *certificate, EVP_PKEY *key)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+
+	if (SSL_CTX_use_certificate(ssl, certificate) != 1 || SSL_CTX_use_PrivateKey(ssl, key) != 1)
+		abort();
+	return context_new(ssl);
+}
+
 struct tls_context *tls_context_open(const char *file, struct error *err)
 {
 	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
-	struct tls_context *context;
 
 	if (!ssl || SSL_CTX_use_certificate_chain_file(ssl, file) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM) != 1) {
@@ -28,10 +58,7 @@ struct tls_context *tls_context_open(const char *file, struct error *err)
 		error_set(err, ERROR_INVALID, "%s does not hold a certificate and its key in PEM.", file);
 		return NULL;
 	}
-	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	context = memory_new(sizeof(*context));
-	context->ssl = ssl;
-	return context;
+	return context_new(ssl);
 }
 
 void tls_context_close(struct tls_context **context)
@@ -85,46 +112,3 @@ ssize_t tls_write(struct tls_session *session, const void *bytes, size_t length)
 {
 	return result(session, SSL_write(session->ssl, bytes, (int)(length < INT32_MAX ? length : INT32_MAX)));
 }
-
-#else
-
-struct tls_context *tls_context_open(const char *file, struct error *err)
-{
-	error_set(err, ERROR_INVALID, "This sandbox was built without TLS; %s is of no use.", file);
-	return NULL;
-}
-
-void tls_context_close(struct tls_context **context)
-{
-	*context = NULL;
-}
-
-struct tls_session *tls_session_new(struct tls_context *context, int fd)
-{
-	(void)context;
-	(void)fd;
-	return NULL;
-}
-
-void tls_session_free(struct tls_session **session)
-{
-	*session = NULL;
-}
-
-ssize_t tls_read(struct tls_session *session, void *bytes, size_t size)
-{
-	(void)session;
-	(void)bytes;
-	(void)size;
-	return 0;
-}
-
-ssize_t tls_write(struct tls_session *session, const void *bytes, size_t length)
-{
-	(void)session;
-	(void)bytes;
-	(void)length;
-	return 0;
-}
-
-#endif

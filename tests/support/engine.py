@@ -11,6 +11,7 @@ Every program logs in as its own database role, so that a missing grant is found
 """
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -19,8 +20,10 @@ import urllib.error
 import urllib.request
 
 import oracle
+import vendor_crypto
 from private_servers import Program, Sandbox, Stack, free_ports, wait_until
 
+CALLBACK_SECRET = "callbacks-of-the-sandbox"
 WEBHOOK_SECRET = "whsec_" + "cG9zdHJpZGVyLXRlc3RzLWFsd2F5cy11c2UtdGhpcw=="
 PUBLIC_URL = "https://callbacks.example.org"
 SETTLED = "('sent', 'delivered', 'bounced', 'failed', 'skipped', 'cancelled', 'expired', 'held_out', 'uncertain')"
@@ -40,6 +43,40 @@ def literal(value):
   if isinstance(value, (dict, list)):
     value = json.dumps(value)
   return "'" + str(value).replace("'", "''") + "'"
+
+
+def vendor_settings(sandbox, vendor, directory):
+  """(channel, settings) of an account at a vendor of the sandbox; secrets are put into files of the directory."""
+  def secret(name, text):
+    path = f"{directory}/{name}"
+    with open(path, "w", encoding="utf-8", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+      file.write(text)
+    return f"file:{path}"
+
+  url, accounts = sandbox.url, sandbox.accounts()
+  mine = accounts.get(vendor, {})
+  sender = {"from_email": "club@example.org", "from_name": "The Club"}
+  plain = {"plain_http": True, "timeout_ms": 10000}
+  if vendor == "mandrill":
+    return "email", {**sender, **plain, "base_url": f"{url}/mandrill/api/1.0", "api_key": secret("mandrill.key", mine["keys"][0]),
+                     "webhook_key": secret("mandrill.webhook", CALLBACK_SECRET)}
+  if vendor == "sendgrid":
+    return "email", {**sender, **plain, "base_url": f"{url}/sendgrid", "api_key": secret("sendgrid.key", mine["keys"][0])}
+  if vendor == "twilio":
+    return "sms", {**plain, "base_url": f"{url}/twilio", "account_sid": mine["sid"], "from": "+37129999999",
+                   "auth_token": secret("twilio.token", mine["token"])}
+  if vendor == "fcm":
+    google = accounts["google"]
+    document = {"type": "service_account", "project_id": google["project_id"], "client_email": google["client_email"],
+                "private_key_id": "sandbox", "private_key": google["private_key"], "token_uri": f"{url}/google/token"}
+    return "push", {**plain, "base_url": f"{url}/fcm", "service_account": secret("fcm.json", json.dumps(document))}
+  if vendor == "apns":
+    return "push", {**plain, "base_url": sandbox.https_url, "ca_file": str(sandbox.ca_file), "team_id": mine["team_id"],
+                    "key_id": mine["key_id"], "topic": mine["topic"], "private_key": secret("apns.p8", mine["private_key"])}
+  if vendor == "webpush":
+    return "web_push", {**plain, "subject": "mailto:club@example.org",
+                        "vapid_private_key": secret("webpush.pem", vendor_crypto.new_p256())}
+  raise ValueError(f"there is no account to make at {vendor}")
 
 
 class Service(Program):
@@ -282,6 +319,15 @@ class Engine:
                "plain_http": True, "timeout_ms": 10000}
     self.stack.psql(f"""insert into delivery.provider_account (name, driver, channel, settings)
       values ('relay', 'smtp', 'email', {literal(smtp)}), ('app', 'webhook', 'in_app', {literal(webhook)})""")
+
+  def add_vendor(self, vendor, name=None, **settings):
+    """An account at a vendor of the sandbox, with the settings that its driver wants; more settings may be given. Returns
+    its name. Callbacks to it are ordered with order_callbacks()."""
+    channel, wanted = vendor_settings(self.sandbox, vendor, self.directory)
+    name = name or vendor
+    self.stack.psql(f"""insert into delivery.provider_account (name, driver, channel, settings)
+      values ({literal(name)}, {literal(vendor)}, {literal(channel)}, {literal({**wanted, **settings})})""")
+    return name
 
   def set_account(self, name, **settings):
     """Changes settings of an account."""

@@ -5,8 +5,9 @@
     for problem in report.problems(uncertain_max=0):
       print(problem)                                  # nothing is printed when the two ledgers agree
 
-The sandbox's ledger is the truth about what went out: an HTTP line with repeat 0 is an effect (the provider recognises
-repeats by their key), and so is every SMTP line (a relay does not). The database is the truth about what we claim. The
+The sandbox's ledger is the truth about what went out: at a vendor that recognises repeats by a key a line with repeat 0 is
+an effect, at all others every line is. The database is the truth about what we claim. What a vendor has told the receiver,
+and the receiver has taken, must be what the delivery says, whatever came first or twice: ask when all of it is folded. The
 join is done in the database, in one statement, so a million lines are no trouble.
 """
 import json
@@ -17,11 +18,17 @@ STATUSES = ("planned", "queued", "sending", "sent", "delivered", "bounced", "fai
 OPEN = ("planned", "queued", "sending")
 
 LOAD = """
-create temp table line (delivery_id bigint, delivery text, protocol text, key text, recipient text, body text, repeat int,
-  at timestamptz);
+create temp table line (delivery_id bigint, delivery text, vendor text, is_keyed boolean, key text, recipient text, message text,
+  body text, repeat int, at timestamptz);
 copy line from stdin;
 %s\\.
 analyze line;
+-- Where a vendor has no place for our number, its own leads back.
+update line set delivery_id = a.delivery_id from delivery.attempt a
+where line.delivery_id is null and line.delivery = '' and line.message <> '' and a.provider_message_id = line.message;
+create temp table told (delivery_id bigint, kind text);
+copy told from stdin;
+%s\\.
 """
 
 # An effect is what a person notices. Facts about each delivery that has any, beside what the database says of it.
@@ -29,7 +36,8 @@ FACTS = """
 create temp table fact as
 select d.delivery_id, d.run_step_id, d.contact_id, d.occurrence, d.status, d.reason, d.expires_at, d.contact_point_id,
        rs.channel, r.campaign_id, r.ended_at, c.class, c.topic_id, c.desired_status, c.name as campaign, p.is_keyed,
-       l.effects, l.repeats, l.first_at, l.last_at, l.bodies, l.keys, l.recipient,
+       l.effects, l.repeats, l.first_at, l.last_at, l.bodies, l.keys, l.vendor, l.vendors,
+       l.recipient, p.driver,
        exists (select from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'uncertain')
          as was_uncertain
 from delivery.delivery d
@@ -40,9 +48,10 @@ join delivery.lane la on la.lane_id = coalesce(d.lane_id, rs.lane_id)
 join delivery.provider_account using (provider_account_id)
 join delivery.provider p using (driver)
 left join (
-  select delivery_id, count(*) filter (where protocol = 'smtp' or repeat = 0) as effects,
-         count(*) filter (where protocol = 'http' and repeat > 0) as repeats, min(at) as first_at, max(at) as last_at,
-         count(distinct body) as bodies, count(distinct key) as keys, min(recipient) as recipient
+  select delivery_id, count(*) filter (where not is_keyed or repeat = 0) as effects,
+         count(*) filter (where is_keyed and repeat > 0) as repeats, min(at) as first_at, max(at) as last_at,
+         count(distinct body) as bodies, count(distinct nullif(key, '')) as keys,
+         count(distinct vendor) as vendors, min(vendor) as vendor, min(recipient) as recipient
   from line where delivery_id is not null group by delivery_id
 ) l using (delivery_id);
 analyze fact;
@@ -51,8 +60,11 @@ analyze fact;
 VERDICT = """
 select json_build_object(
   'lines', (select count(*) from line),
-  'effects', (select count(*) from line where protocol = 'smtp' or repeat = 0),
-  'repeats', (select count(*) from line where protocol = 'http' and repeat > 0),
+  'effects', (select count(*) from line where not is_keyed or repeat = 0),
+  'repeats', (select count(*) from line where is_keyed and repeat > 0),
+  'vendors', (select coalesce(json_object_agg(vendor, amount), '{}') from (
+      select vendor, count(*) as amount from line where not is_keyed or repeat = 0 group by 1) s),
+  'wrong_vendor', (select count(*) from fact where effects > 0 and (vendors > 1 or vendor <> driver)),
   'unknown', (select count(*) from line left join fact using (delivery_id) where fact.delivery_id is null),
   'statuses', (select coalesce(json_object_agg(status, amount), '{}')
                from (select status, count(*) as amount from fact group by 1) s),
@@ -68,7 +80,13 @@ select json_build_object(
   'blind_duplicates', (select coalesce(sum(effects - 1), 0) from fact where not is_keyed and effects > 1),
   'planned_twice', (select count(*) from (
       select from fact group by run_step_id, contact_id, occurrence having count(*) > 1) t),
-  'contradicted', (select count(*) from fact where effects > 0 and not was_uncertain
+  'told', (select count(distinct delivery_id) from told),
+  'mistold', (select count(*) from fact join (
+      select delivery_id, max(case kind when 'failed' then 1 when 'delivered' then 2 when 'bounced_soft' then 3 when 'bounced' then 4 end) as word
+      from told group by delivery_id) t using (delivery_id)
+      where status::text || coalesce(': ' || reason, '') <> (array['failed: provider_failed', 'delivered', 'bounced: bounced_soft',
+        'bounced: bounced_hard'])[word]),
+  'contradicted', (select count(*) from fact where effects > 0 and not was_uncertain and reason is distinct from 'provider_failed'
       and status in ('planned', 'queued', 'failed', 'skipped', 'cancelled', 'expired', 'held_out')),
   'doubtful', (select count(*) from fact where effects > 0 and was_uncertain
       and status in ('failed', 'skipped', 'cancelled', 'expired', 'held_out')),
@@ -134,11 +152,13 @@ class Report:
        f"were accepted twice by a provider that does not recognise repeats, beside the {blind_duplicates_max} allowed"),
       (self.planned_twice, "were planned twice for the same contact"),
       (self.unknown, "were accepted by a provider, but nobody here knows them"),
+      (self.mistold, "ended otherwise than their provider has told"),
       (self.contradicted, "were accepted by a provider, but are said not to have been sent"),
       (self.doubtful, "were perhaps accepted, are said not to have been sent, and are not reported as uncertain"),
       (self.changed_payload, "said something else when they were repeated"),
       (self.changed_key, "had another key when they were repeated"),
       (self.wrong_recipient, "went to somebody else's address"),
+      (self.wrong_vendor, "went to another vendor than the account's"),
       (self.after_opt_out, "went out after the contact had said no"),
       (self.after_suppression, "went to an address after it had been suppressed"),
       (self.after_expiry, "went out after they had expired"),
@@ -160,12 +180,13 @@ class Report:
     rows += [(f"  {status}", self.status(status)) for status in STATUSES if self.status(status)]
     rows += [(f"    {what}", amount) for what, amount in sorted(self.reasons.items())]
     rows += [("providers: effects", self.effects), ("  repeats recognised by key", self.repeats),
-             ("  of them uncertain here", self.uncertain_sent), ("lost", self.lost),
+             ("  of them uncertain here", self.uncertain_sent), ("  of whose end they have told", self.told), ("lost", self.lost),
              ("duplicates, keyed", self.keyed_duplicates), ("duplicates, blind", self.blind_duplicates),
              ("unknown, contradicted, doubtful", self.unknown + self.contradicted + self.doubtful),
              ("after opt-out, suppression, cancel, expiry",
               self.after_opt_out + self.after_suppression + self.after_cancel + self.after_expiry),
-             ("changed payload, key, recipient", self.changed_payload + self.changed_key + self.wrong_recipient),
+             ("changed payload, key, recipient, vendor",
+              self.changed_payload + self.changed_key + self.wrong_recipient + self.wrong_vendor),
              ("tally errors", self.tally_errors), ("on the broker", sum(self.queues.values()))]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {amount:>12,}" for name, amount in rows)
@@ -182,7 +203,8 @@ def reconcile(stack, sandboxes, cancelled=None, slack_ms=1000, queue_patience_s=
   lines = "".join(_copy_line(entry) for sandbox in sandboxes for entry in sandbox.ledger())
   verdict = VERDICT % {"slack": f"interval '{slack_ms} milliseconds'",
                        "cancelled": "'" + json.dumps(cancelled or {}) + "'"}
-  facts = json.loads(stack.value(LOAD % lines + FACTS + verdict))
+  told = "".join(_copy_told(entry) for sandbox in sandboxes for entry in sandbox.told())
+  facts = json.loads(stack.value(LOAD % (lines, told) + FACTS + verdict))
   return Report({**facts, "queues": queues})
 
 
@@ -214,10 +236,17 @@ def waiting_for_workers(stack, patience_s=10):
 def _copy_line(entry):
   delivery = entry.get("delivery") or ""
   number = delivery if delivery.isascii() and delivery.isdigit() and len(delivery) < 19 else None
-  values = (number, delivery, entry["protocol"], entry["key"], entry["recipient"], entry.get("body_sha256"),
-            str(entry["repeat"]), time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry["at_ms"] // 1000))
-            + f".{entry['at_ms'] % 1000:03d}+00")
+  at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry["at_ms"] // 1000)) + f".{entry['at_ms'] % 1000:03d}+00"
+  values = (number, delivery, entry["vendor"], "t" if entry["keyed"] else "f", entry["key"], entry["recipient"],
+            entry.get("message", ""), entry.get("body_sha256"), str(entry["repeat"]), at)
   return "\t".join("\\N" if value is None else _escape(value) for value in values) + "\n"
+
+
+def _copy_told(entry):
+  """What the receiver has taken. The forged ones it must not have believed."""
+  if entry["forged"] or not 200 <= entry["status"] < 300:
+    return ""
+  return "".join(f"{event['delivery']}\t{event['event']}\n" for event in entry["events"] if event["delivery"].isdigit())
 
 
 def _escape(text):

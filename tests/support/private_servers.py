@@ -408,24 +408,40 @@ class Program(_Block):
 
 
 class Sandbox(Program):
-  """postrider-sandbox: providers that accept, keep a ledger and misbehave on command, on http_port and smtp_port.
+  """postrider-sandbox: vendors that accept, keep a ledger, call back and misbehave on command, on http_port, https_port
+  and smtp_port.
 
-  The ledger begins empty. When the sandbox is killed and started again, ports and ledger stay, as a provider's would.
+  The ledgers begin empty. When the sandbox is killed and started again, ports, ledgers, customers and certificates stay,
+  as a provider's would.
   """
 
   def __init__(self, directory, latency_ms=0, webhook_secret=None, arguments=(), env=None, may_outlive=False):
     directory = Path(directory).absolute()
     self.port_file = directory / "sandbox.ports"
     self.ledger_file = directory / "sandbox.ledger"
-    self.ledger_file.unlink(missing_ok=True)
-    self.http_port, self.smtp_port = free_ports(2)
+    self.callbacks_file = directory / "sandbox.callbacks"
+    self.accounts_file = directory / "sandbox.accounts"
+    self.ca_file = directory / "sandbox.ca"
+    for path in (self.ledger_file, self.callbacks_file, self.accounts_file):
+      path.unlink(missing_ok=True)
+    self.http_port, self.smtp_port, self.https_port = free_ports(3)
     arguments = ["--http-port", str(self.http_port), "--smtp-port", str(self.smtp_port),
-                 "--port-file", str(self.port_file), "--ledger", str(self.ledger_file), *arguments]
+                 "--https-port", str(self.https_port), "--ca-file", str(self.ca_file),
+                 "--port-file", str(self.port_file), "--ledger", str(self.ledger_file),
+                 "--callbacks", str(self.callbacks_file), "--accounts", str(self.accounts_file), *arguments]
     if latency_ms:
       arguments += ["--latency-ms", str(latency_ms)]
     if webhook_secret:
       arguments += ["--webhook-secret", webhook_secret]
     super().__init__("postrider-sandbox", arguments, env, directory / "sandbox.log", may_outlive=may_outlive)
+
+  @property
+  def url(self):
+    return f"http://127.0.0.1:{self.http_port}"
+
+  @property
+  def https_url(self):
+    return f"https://localhost:{self.https_port}"
 
   def start(self):
     self.port_file.unlink(missing_ok=True)
@@ -454,12 +470,62 @@ class Sandbox(Program):
     return self.control("POST", "/_sandbox/sync")
 
   def ledger(self):
-    """What was accepted, one dict a line: at_ms, protocol, key, delivery, recipient, repeat."""
+    """What was accepted, one dict a line: at_ms, protocol, vendor, keyed, key, delivery, recipient, message, repeat."""
     if self.running():
       self.sync()
-    if not self.ledger_file.exists():
+    return self._lines(self.ledger_file)
+
+  def accounts(self):
+    """{vendor: its customer's settings}, private keys included."""
+    return self.control("GET", "/_sandbox/accounts")
+
+  def set_account(self, vendor, **settings):
+    return self.control("POST", "/_sandbox/accounts", {"vendor": vendor, **settings})
+
+  def set_rate(self, vendor, per_second):
+    self.control("POST", "/_sandbox/rates", {"vendor": vendor, "per_second": per_second})
+
+  def set_certificate(self, mode):
+    """good, other_ca, wrong_host or expired."""
+    self.control("POST", "/_sandbox/certificate", {"mode": mode})
+
+  def subscriptions(self, count=1, first=1, **more):
+    """Browsers that allowed web pushes, as their PushSubscription.toJSON() would be."""
+    made = []
+    for start in range(first, first + count, 2000):
+      made += self.control("POST", "/_sandbox/subscriptions",
+                           {"first": start, "count": min(2000, first + count - start), **more})
+    return made
+
+  def order_callbacks(self, account, vendor, url, **order):
+    """Tells the receiver at url what becomes of that vendor's messages; see the sandbox's README.md."""
+    return self._callbacks(self.control("POST", "/_sandbox/callbacks",
+                                        {"account": account, "vendor": vendor, "url": url, **order}))[account]
+
+  def reply(self, account, sender, to, text):
+    """A person writes back to an SMS."""
+    self.control("POST", "/_sandbox/replies", {"account": account, "from": sender, "to": to, "text": text})
+
+  def callbacks(self):
+    """{account: counts}: planned and told by event, waiting, requests, accepted, refused, forged_accepted ..."""
+    return self._callbacks(self.control("GET", "/_sandbox/callbacks"))
+
+  def clear_callbacks(self):
+    self.control("DELETE", "/_sandbox/callbacks")
+
+  def told(self):
+    """Every request to a receiver, one dict: account, vendor, status, try, forged, events."""
+    return self._lines(self.callbacks_file)
+
+  @staticmethod
+  def _callbacks(answer):
+    return {account["account"]: account for account in answer["accounts"]}
+
+  @staticmethod
+  def _lines(path):
+    if not path.exists():
       return
-    with open(self.ledger_file, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8") as lines:
       for line in lines:
         if line.endswith("\n"):  # the last one may be torn by a SIGKILL
           yield json.loads(line)
