@@ -34,6 +34,7 @@ static const struct sample {
 	{"fcm",
 	 "{\"base_url\":\"https://127.0.0.1:%d\",\"service_account\":\"file:tests/providers/fcm/service_account.json\"}",
 	 "abc:def", false},
+	{"inbox", NULL, NULL, false}, /* a table of ours: nothing goes over the network */
 	{"mandrill",
 	 "{\"base_url\":\"https://127.0.0.1:%d\",\"api_key\":\"env:TEST_SECRET\",\"from_email\":\"a@example.org\"}",
 	 "ada@example.org", false},
@@ -223,6 +224,8 @@ static void a_strange_certificate_gets_no_message(void **state)
 		struct result result;
 		int requests;
 
+		if (sample_of(provider_registry[i])->settings == NULL)
+			continue;
 		print_message("  %s\n", provider_registry[i]->name);
 		send_one(provider_registry[i], &stranger, &result, &requests);
 		assert_string_equal(text_string(&result.failure), "tls");

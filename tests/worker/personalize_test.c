@@ -55,7 +55,7 @@ static const struct row rows[] = {
 
 static struct message_template *compile(const struct row *row)
 {
-	const char *sources[MESSAGE_PARTS] = {row->subject, row->body_text, row->body_html};
+	const char *sources[MESSAGE_PARTS] = {row->subject, row->body_text, row->body_html, "", "", ""};
 	struct message_sources all;
 	struct named_texts *partials = named_texts_read("{\"footer\": \"Yours, {{ campaign.name }}\"}");
 	struct message_template *template;
