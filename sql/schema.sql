@@ -896,7 +896,8 @@ CREATE FUNCTION delivery.heed_bounces(p_inbox_ids bigint[], p_positions integer[
   where n.address is not null
   order by n.channel, n.address, delivery.suppression_weight(v.reason) desc, n.source
   on conflict (channel, address) do update
-    set reason = excluded.reason, source = excluded.source, until = null
+    set reason = excluded.reason, source = excluded.source, until = null,
+        created_at = case when s.until <= now() then now() else s.created_at end -- what has ended begins anew
     where s.until is not null
        or (delivery.suppression_weight(s.reason) > 0 and delivery.suppression_weight(s.reason) < delivery.suppression_weight(excluded.reason))
 $$;
@@ -910,7 +911,7 @@ CREATE FUNCTION delivery.heed_codes(p_delivery_ids bigint[], p_attempts integer[
   from unnest(p_delivery_ids, p_attempts, p_codes) as x (delivery_id, attempt, code)
   join delivery.delivery d on d.delivery_id = x.delivery_id
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
-  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.lane l on l.lane_id = coalesce(d.lane_id, rs.lane_id)
   join delivery.provider_account a on a.provider_account_id = l.provider_account_id
   join delivery.provider_code p on p.driver = a.driver and p.code = x.code and p.meaning = 'unsubscribed'
   having count(*) > 0
@@ -1274,10 +1275,10 @@ CREATE FUNCTION delivery.match_events(p_inbox_ids bigint[]) RETURNS TABLE(callba
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
           union all
           select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
-    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    cross join lateral (select y.run_step_id, y.lane_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
     where (select b.driver = a.driver and b.channel = a.channel
       from delivery.run_step rs
-      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.lane l on l.lane_id = coalesce(y.lane_id, rs.lane_id)
       join delivery.provider_account b on b.provider_account_id = l.provider_account_id
       where rs.run_step_id = y.run_step_id)
     order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc
@@ -4817,6 +4818,8 @@ COMMENT ON INDEX marketing."Two templates cannot have the same name" IS 'Keeps t
 COMMENT ON INDEX marketing."Two topics cannot have the same name" IS 'Keeps the rows of topic apart.';
 CREATE INDEX consent_event_of_contact ON marketing.consent_event USING btree (contact_id, happened_at);
 COMMENT ON INDEX marketing.consent_event_of_contact IS 'Finds the history of one contact.';
+CREATE INDEX contact_point_in_order ON marketing.contact_point USING btree (contact_id, channel, is_preferred DESC, contact_point_id) WHERE is_usable;
+COMMENT ON INDEX marketing.contact_point_in_order IS 'Finds the address that is taken first on a channel.';
 CREATE INDEX contact_point_of_address ON marketing.contact_point USING btree (channel, address);
 COMMENT ON INDEX marketing.contact_point_of_address IS 'Finds whose an address is.';
 CREATE INDEX partial_version_of_partial ON marketing.partial_version USING btree (partial_id, partial_version_id DESC);

@@ -30,7 +30,6 @@ struct outcome {
 	/* throttled, bad_credentials: it says nothing about the account, only about this delivery; only that waits. */
 	bool alone;
 	int64_t retry_after_ms; /* what the provider asked for; 0: nothing */
-	bool opted_out;         /* refused because the recipient told the provider that they want no more */
 };
 
 /* "accepted", "not_sent", ... the same words as delivery.outcome_class in SQL. */

@@ -25,11 +25,12 @@ static const struct pg_statement close_breaker_statement = {.name = "close_break
 static const struct pg_statement pause_account_statement = {.name = "pause_account",
 							    .sql = "select delivery.pause_account($1, $2, $3)"};
 
-#define DOCUMENT_MAX (512 * 1024)
+#define DOCUMENT_MAX     (512 * 1024)
+#define CALLBACK_URL_MAX 2000
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
 		 struct pg_session *questions, struct inbox_writer *inbox, struct links *links, struct metrics *metrics,
-		 const bool *draining)
+		 const bool *draining, const char *public_url)
 {
 	*sender = (struct sender){.recorder = recorder,
 				  .recheck = recheck,
@@ -37,9 +38,11 @@ void sender_init(struct sender *sender, struct recorder *recorder, struct rechec
 				  .questions = questions,
 				  .inbox = inbox,
 				  .metrics = metrics,
-				  .draining = draining};
+				  .draining = draining,
+				  .public_url = public_url};
 	message_links_init(&sender->links, links);
 	text_init(&sender->document, DOCUMENT_MAX);
+	text_init(&sender->callback_url, CALLBACK_URL_MAX);
 	sender->templates = template_context_new();
 	pg_values_init(&sender->values);
 }
@@ -48,6 +51,7 @@ void sender_release(struct sender *sender)
 {
 	message_links_release(&sender->links);
 	text_release(&sender->document);
+	text_release(&sender->callback_url);
 	template_context_free(&sender->templates);
 	pg_values_release(&sender->values);
 }
@@ -337,6 +341,19 @@ static int64_t expires_at_ms(const struct delivery *delivery, int64_t wall_ms)
 	return (wall_ms + delivery->facts.expires_at_ms - clock_now_ms() + 500) / 1000 * 1000;
 }
 
+/* Where the receiver takes what this provider has to tell of this delivery. */
+static const char *callback_url(struct sender *sender, const struct delivery *delivery)
+{
+	const struct account *account = delivery->account;
+
+	if (*sender->public_url == '\0' || account->driver->callbacks == NULL)
+		return NULL;
+	text_clear(&sender->callback_url);
+	text_addf(&sender->callback_url, "%s/callbacks/%s?delivery=%" PRId64, sender->public_url, account->name,
+		  delivery->delivery_id);
+	return text_ok(&sender->callback_url) ? text_string(&sender->callback_url) : NULL;
+}
+
 static bool build(struct sender *sender, struct delivery *delivery)
 {
 	struct account *account = delivery->account;
@@ -362,6 +379,7 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.unsubscribe_url = delivery->step->is_marketing && account->channel == CHANNEL_EMAIL
 					   ? delivery->unsubscribe_url
 					   : NULL,
+		.callback_url = callback_url(sender, delivery),
 	};
 
 	snprintf(key, sizeof(key), "d-%" PRId64, delivery->delivery_id);

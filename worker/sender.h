@@ -24,7 +24,8 @@ struct sender {
 	struct pg_session *questions;
 	struct metrics *metrics;
 	const bool *draining;
-	struct text document;               /* scratch */
+	const char *public_url;             /* borrowed; "": providers are not told where the receiver is */
+	struct text document, callback_url; /* scratch */
 	struct template_context *templates; /* one for all renders: its memory is kept */
 	struct inbox_writer *inbox;
 	struct message_links links;
@@ -33,7 +34,7 @@ struct sender {
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
 		 struct pg_session *questions, struct inbox_writer *inbox, struct links *links, struct metrics *metrics,
-		 const bool *draining);
+		 const bool *draining, const char *public_url);
 void sender_release(struct sender *sender);
 
 /* account_start; context is the sender. */

@@ -14,6 +14,10 @@ const struct setting worker_settings_table[] = {
 	SETTING_TEXT("POSTRIDER_LOG_LEVEL", &worker_settings.log_level, "info", "debug, info, warning or error."),
 	SETTING_TEXT("POSTRIDER_CHANNELS", &worker_settings.channels, "",
 		     "Only these channels, separated by commas, for example email,sms; empty: all."),
+	SETTING_TEXT(
+		"POSTRIDER_PUBLIC_URL", &worker_settings.public_url, "",
+		"Where the receiver is for providers, such as https://callbacks.example.org, for those that are told "
+		"with each message. Empty: they are not."),
 	SETTING_TEXT("POSTRIDER_LINK_URL", &worker_settings.link_url, "",
 		     "Where the receiver is for recipients, such as https://links.example.org: opens, "
 		     "clicks, unsubscribing. Empty: messages carry no links of ours."),

@@ -6,7 +6,7 @@
 
 struct worker_settings {
 	const char *database_url, *amqp_url, *amqp_ca_file, *listen, *log_level, *channels;
-	const char *link_url, *link_key;
+	const char *public_url, *link_url, *link_key;
 	int64_t lease_ms, prefetch, connections, claim_batch, claim_linger_ms, record_batch, record_linger_ms, drain_ms;
 };
 

@@ -388,7 +388,7 @@ static void open_parts(struct worker *worker)
 	worker->lanes = lanes_open(worker->base, worker->claims, worker->questions, &lanes_settings, &lanes_events);
 	worker->inbox = inbox_writer_open(worker->base, worker_settings.database_url);
 	sender_init(&worker->sender, worker->recorder, worker->recheck, worker->lanes, worker->questions, worker->inbox,
-		    worker->links, worker->metrics, &worker->draining);
+		    worker->links, worker->metrics, &worker->draining, worker_settings.public_url);
 }
 
 struct worker *worker_open(struct event_base *base, struct error *err)

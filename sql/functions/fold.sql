@@ -96,10 +96,10 @@ as $$
     from (select known.delivery_id from delivery.delivery known where known.delivery_id = e.delivery_id
           union all
           select told.delivery_id from delivery.attempt told where told.provider_message_id = e.provider_message_id) x
-    cross join lateral (select y.run_step_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
+    cross join lateral (select y.run_step_id, y.lane_id from delivery.delivery y where y.delivery_id = x.delivery_id offset 0) y
     where (select b.driver = a.driver and b.channel = a.channel
       from delivery.run_step rs
-      join delivery.lane l on l.lane_id = rs.lane_id
+      join delivery.lane l on l.lane_id = coalesce(y.lane_id, rs.lane_id)
       join delivery.provider_account b on b.provider_account_id = l.provider_account_id
       where rs.run_step_id = y.run_step_id)
     order by x.delivery_id is not distinct from e.delivery_id desc, x.delivery_id desc

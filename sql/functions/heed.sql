@@ -93,7 +93,8 @@ as $$
   where n.address is not null
   order by n.channel, n.address, delivery.suppression_weight(v.reason) desc, n.source
   on conflict (channel, address) do update
-    set reason = excluded.reason, source = excluded.source, until = null
+    set reason = excluded.reason, source = excluded.source, until = null,
+        created_at = case when s.until <= now() then now() else s.created_at end -- what has ended begins anew
     where s.until is not null
        or (delivery.suppression_weight(s.reason) > 0 and delivery.suppression_weight(s.reason) < delivery.suppression_weight(excluded.reason))
 $$;
@@ -151,7 +152,7 @@ as $$
   from unnest(p_delivery_ids, p_attempts, p_codes) as x (delivery_id, attempt, code)
   join delivery.delivery d on d.delivery_id = x.delivery_id
   join delivery.run_step rs on rs.run_step_id = d.run_step_id
-  join delivery.lane l on l.lane_id = rs.lane_id
+  join delivery.lane l on l.lane_id = coalesce(d.lane_id, rs.lane_id)
   join delivery.provider_account a on a.provider_account_id = l.provider_account_id
   join delivery.provider_code p on p.driver = a.driver and p.code = x.code and p.meaning = 'unsubscribed'
   having count(*) > 0

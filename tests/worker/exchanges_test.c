@@ -322,13 +322,12 @@ static void check_outcome(struct exchange *exchange, bool for_token, const char 
 	    strcmp(outcome.code, field(section, "code", code, sizeof(code))) != 0 ||
 	    strcmp(outcome.words, field(section, "words", words, sizeof(words))) != 0 ||
 	    strcmp(outcome.provider_message_id, field(section, "message", id, sizeof(id))) != 0 ||
-	    outcome.alone != says_yes(section, "alone") || outcome.opted_out != says_yes(section, "opted_out") ||
-	    outcome.retry_after_ms != number(section, "retry_after_ms"))
-		fail_msg("%s: after\n%sthe outcome is\nclass: %s\ncode: %s\nwords: %s\nmessage: %s\nopted_out: %s\n"
+	    outcome.alone != says_yes(section, "alone") || outcome.retry_after_ms != number(section, "retry_after_ms"))
+		fail_msg("%s: after\n%sthe outcome is\nclass: %s\ncode: %s\nwords: %s\nmessage: %s\n"
 			 "alone: %s\nretry_after_ms: %lld",
 			 exchange->path, exchange->answer, outcome_class_name(outcome.class), outcome.code,
-			 outcome.words, outcome.provider_message_id, outcome.opted_out ? "yes" : "no",
-			 outcome.alone ? "yes" : "no", (long long)outcome.retry_after_ms);
+			 outcome.words, outcome.provider_message_id, outcome.alone ? "yes" : "no",
+			 (long long)outcome.retry_after_ms);
 }
 
 static const char *const kind_names[] = {

@@ -135,21 +135,20 @@ struct rejection {
 	const char *reason;
 	enum outcome_class class;
 	const char *sentence;
-	bool opted_out;
 };
 
 /* reject_reason. A sender that they do not accept would be refused for every message: that waits for a person. */
 static const struct rejection rejections[] = {
-	{"hard-bounce", OUTCOME_BAD_ADDRESS, "the address has bounced before", false},
-	{"invalid", OUTCOME_BAD_ADDRESS, "it is no address", false},
-	{"soft-bounce", OUTCOME_BAD_PAYLOAD, "the address bounces at the moment", false},
-	{"spam", OUTCOME_BAD_PAYLOAD, "the recipient has reported us as spam", true},
-	{"unsub", OUTCOME_BAD_PAYLOAD, "the recipient has unsubscribed there", true},
-	{"custom", OUTCOME_BAD_PAYLOAD, "the address is on the account's own list of refused ones", false},
-	{"rule", OUTCOME_BAD_PAYLOAD, "a rule of the account refuses it", false},
-	{"invalid-sender", OUTCOME_BAD_CREDENTIALS, "it does not accept the account's from_email", false},
-	{"unsigned", OUTCOME_BAD_CREDENTIALS, "the domain of from_email is not verified there", false},
-	{"test-mode-limit", OUTCOME_BAD_CREDENTIALS, "the test key has sent what it may", false},
+	{"hard-bounce", OUTCOME_BAD_ADDRESS, "the address has bounced before"},
+	{"invalid", OUTCOME_BAD_ADDRESS, "it is no address"},
+	{"soft-bounce", OUTCOME_BAD_PAYLOAD, "the address bounces at the moment"},
+	{"spam", OUTCOME_BAD_PAYLOAD, "the recipient has reported us as spam"},
+	{"unsub", OUTCOME_BAD_PAYLOAD, "the recipient has unsubscribed there"},
+	{"custom", OUTCOME_BAD_PAYLOAD, "the address is on the account's own list of refused ones"},
+	{"rule", OUTCOME_BAD_PAYLOAD, "a rule of the account refuses it"},
+	{"invalid-sender", OUTCOME_BAD_CREDENTIALS, "it does not accept the account's from_email"},
+	{"unsigned", OUTCOME_BAD_CREDENTIALS, "the domain of from_email is not verified there"},
+	{"test-mode-limit", OUTCOME_BAD_CREDENTIALS, "the test key has sent what it may"},
 };
 
 static void read_rejected(const char *reason, struct outcome *outcome)
@@ -158,7 +157,6 @@ static void read_rejected(const char *reason, struct outcome *outcome)
 		if (strcmp(rejections[i].reason, reason) == 0) {
 			outcome_set(outcome, rejections[i].class, reason, "Mandrill rejected it: %s.",
 				    rejections[i].sentence);
-			outcome->opted_out = rejections[i].opted_out;
 			return;
 		}
 	outcome_set(outcome, OUTCOME_BAD_PAYLOAD, "rejected", "Mandrill rejected it for a reason that we do not know.");

@@ -239,7 +239,6 @@ static void twilio_read(struct provider_account *account, const struct provider_
 		finding.words = provider_slice(words != NULL ? words : "");
 	}
 	http_outcome(answer, &finding, outcome);
-	outcome->opted_out = strcmp(outcome->code, OPTED_OUT) == 0;
 	if (outcome->class == OUTCOME_ACCEPTED && sid != NULL && strlen(sid) < sizeof(outcome->provider_message_id))
 		(void)snprintf(outcome->provider_message_id, sizeof(outcome->provider_message_id), "%s", sid);
 	json_decref(body);

@@ -6,6 +6,7 @@
 #include "shared/clock.h"
 #include "worker/template/number.h"
 #include "worker/template/scan.h"
+#include "worker/template/segments.h"
 #include "worker/template/template.h"
 
 #define OUTPUT_BYTES_MAX  ((size_t)8 * 1024 * 1024)
@@ -19,6 +20,8 @@ const char render_tool_help[] =
 	"\n"
 	"data and partials may be left out. This is pure Liquid: nothing is escaped, the time zone is UTC. Further members:\n"
 	"  \"needs\": true       answers {\"needs\": [{\"path\", \"line\", \"guarded\", \"default\"}]}: what the template reads\n"
+	"  \"sms\": true         adds {\"segments\", \"ucs2\", \"remark\"}: what the text costs as an SMS, and which character\n"
+	"                     makes it more\n"
 	"  \"now_ms\": 0         what 'now' means; else the clock\n"
 	"  \"marketing\": true   the marketing layer: escaping, undefined tokens, abort_message, money, split_digit ...\n"
 	"  \"slot\": \"html\"      then: plain, html, header, json or url\n"
@@ -129,6 +132,23 @@ static void answer_text(struct text *answer, const char *name, const char *bytes
 	text_add_char(answer, '}');
 }
 
+/* The result, and how many SMS it makes. */
+static void answer_sms(struct text *answer, const struct text *out)
+{
+	const struct segments segments = segments_count(text_string(out), out->length);
+	struct text remark;
+
+	text_init(&remark, 1000);
+	segments_explain(&segments, &remark);
+	text_add(answer, "{\"result\":");
+	text_add_json_string(answer, text_string(out), out->length);
+	text_addf(answer, ",\"segments\":%zu,\"ucs2\":%s,\"remark\":", segments.count,
+		  segments.is_ucs2 ? "true" : "false");
+	text_add_json_string(answer, text_string(&remark), remark.length);
+	text_add_char(answer, '}');
+	text_release(&remark);
+}
+
 static void answer_fault(struct text *answer, const struct template_fault *fault)
 {
 	char place[64];
@@ -211,10 +231,12 @@ static void render(struct request *request, struct template_context *context, co
 	}
 	text_init(&out, OUTPUT_BYTES_MAX);
 	set_context(request, context);
-	if (template_render(template, context, &json, &out, &fault))
-		answer_text(answer, "result", text_string(&out), out.length);
-	else
+	if (!template_render(template, context, &json, &out, &fault))
 		answer_fault(answer, &fault);
+	else if (is_true(request, "sms"))
+		answer_sms(answer, &out);
+	else
+		answer_text(answer, "result", text_string(&out), out.length);
 	text_release(&out);
 }
 
