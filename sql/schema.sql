@@ -4101,14 +4101,14 @@ CREATE TABLE marketing.template_diagnostic (
     line_number integer,
     column_number integer,
     sentence text NOT NULL,
-    CONSTRAINT "A finding is about one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text]))),
+    CONSTRAINT "A finding is about one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text, 'link'::text, 'image'::text, 'data'::text]))),
     CONSTRAINT "A finding is an error, a warning or a note" CHECK ((severity = ANY (ARRAY['error'::text, 'warning'::text, 'note'::text])))
 );
 COMMENT ON TABLE marketing.template_diagnostic IS 'What the programs found when they checked a template version. Written by the programs.';
 COMMENT ON COLUMN marketing.template_diagnostic.template_version_id IS 'Which version.';
 COMMENT ON COLUMN marketing.template_diagnostic."position" IS 'Its place among the findings, from 1.';
 COMMENT ON COLUMN marketing.template_diagnostic.severity IS 'error: the template does not work and its campaign does not start. warning: look at it. note: good to know, for example the segments of an SMS.';
-COMMENT ON COLUMN marketing.template_diagnostic.field IS 'Which text: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_diagnostic.field IS 'Which text: subject, body_text, body_html, link, image or data.';
 COMMENT ON COLUMN marketing.template_diagnostic.line_number IS 'Which line of the text, from 1. Empty: the text as a whole.';
 COMMENT ON COLUMN marketing.template_diagnostic.column_number IS 'Which character of the line, from 1.';
 COMMENT ON COLUMN marketing.template_diagnostic.sentence IS 'What was found and what to do.';
@@ -4130,12 +4130,12 @@ CREATE TABLE marketing.template_token (
     line_number integer,
     is_guarded boolean NOT NULL,
     default_text text,
-    CONSTRAINT "A token stands in one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text])))
+    CONSTRAINT "A token stands in one of the texts" CHECK ((field = ANY (ARRAY['subject'::text, 'body_text'::text, 'body_html'::text, 'link'::text, 'image'::text, 'data'::text])))
 );
 COMMENT ON TABLE marketing.template_token IS 'What a template version reads of a contact, its partials included. Written by the programs; report.audience_gaps counts who lacks it.';
 COMMENT ON COLUMN marketing.template_token.template_version_id IS 'Which version.';
 COMMENT ON COLUMN marketing.template_token."position" IS 'Its place among the tokens, from 1.';
-COMMENT ON COLUMN marketing.template_token.field IS 'Which text reads it: subject, body_text or body_html.';
+COMMENT ON COLUMN marketing.template_token.field IS 'Which text reads it: subject, body_text, body_html, link, image or data.';
 COMMENT ON COLUMN marketing.template_token.path IS 'The token without its brackets, for example contact.first_name.';
 COMMENT ON COLUMN marketing.template_token.partial_name IS 'The partial that reads it. Empty: the text itself.';
 COMMENT ON COLUMN marketing.template_token.line_number IS 'Which line of the text or partial, from 1.';

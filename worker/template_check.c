@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "worker/message_check.h"
@@ -10,6 +11,7 @@
 #define AT_ONCE    5  /* texts of up to a megabyte, between which deliveries must not wait */
 #define ROUNDS_MAX 20 /* in a row; then it is the next poll's turn */
 #define TOKENS_MAX 1000
+#define REFUSED_MS 10000 /* the database does not take what was found: asked again after this */
 
 static const struct pg_statement ask_statement = {
 	.name = "templates_to_check",
@@ -47,6 +49,7 @@ struct template_check {
 	struct pg_values values;
 	bool asked;
 	int rounds;
+	int64_t ask_at_ms; /* not before */
 };
 
 struct template_check *template_check_open(struct pg_session *database)
@@ -65,6 +68,19 @@ void template_check_close(struct template_check **check)
 	pg_values_release(&(*check)->values);
 	free(*check);
 	*check = NULL;
+}
+
+/* Nothing that people write may bring this about; if it happens, texts wait to be checked and somebody must know why. */
+static void on_noted(void *context, const struct pg_rows *rows, const struct error *err)
+{
+	struct template_check *check = context;
+
+	(void)rows;
+	if (err == NULL || err->kind != ERROR_REFUSED)
+		return;
+	log_event(LOG_ERROR, "check_refused", err->text);
+	check->rounds = ROUNDS_MAX;
+	check->ask_at_ms = clock_now_ms() + REFUSED_MS;
 }
 
 /* ---- a template ---- */
@@ -166,7 +182,7 @@ static void note_template(struct template_check *check, const struct pg_rows *ro
 	add_needs(values, found, add_line);
 	add_needs(values, found, add_guard);
 	add_needs(values, found, add_default);
-	pg_session_ask(check->database, &template_statement, values, NULL, NULL);
+	pg_session_ask(check->database, &template_statement, values, on_noted, check);
 }
 
 static void check_template(struct template_check *check, const struct pg_rows *rows, size_t row,
@@ -208,7 +224,7 @@ static void check_partial(struct template_check *check, const struct pg_rows *ro
 		  LOG_INT("partial_version", pg_rows_int64(rows, row, COLUMN_VERSION_ID)));
 	pg_values_add_int64(&check->values, pg_rows_int64(rows, row, COLUMN_VERSION_ID));
 	pg_values_add_text(&check->values, compiled != NULL ? NULL : text_string(&problem));
-	pg_session_ask(check->database, &partial_statement, &check->values, NULL, NULL);
+	pg_session_ask(check->database, &partial_statement, &check->values, on_noted, check);
 	text_release(&problem);
 	template_free(&compiled);
 }
@@ -246,7 +262,7 @@ static void ask(struct template_check *check)
 
 void template_check_poll(struct template_check *check)
 {
-	if (check->asked)
+	if (check->asked || clock_now_ms() < check->ask_at_ms)
 		return;
 	check->rounds = 0;
 	ask(check);
