@@ -30,7 +30,9 @@ PUBLIC_URL = "https://callbacks.example.com"
 # What becomes of messages: most arrive, some bounce, some are opened; and their callbacks come early, twice, in the wrong order or forged.
 FATE = [{"event": "delivered", "share": 0.95, "delay_ms": [0, 500]}, {"event": "bounced", "share": 0.02, "delay_ms": [0, 500]},
         {"event": "bounced_soft", "share": 0.02, "delay_ms": [0, 500]}]
-LATER = [{"event": "opened", "share": 0.3, "delay_ms": [0, 500]}, {"event": "clicked", "share": 0.05, "delay_ms": [0, 500]}]
+LATER = [{"event": "opened", "share": 0.3, "delay_ms": [0, 500]}, {"event": "clicked", "share": 0.05, "delay_ms": [0, 500]},
+         {"event": "unsubscribed", "share": 0.01, "delay_ms": [0, 500]}, {"event": "complained", "share": 0.002, "delay_ms": [0, 500]}]
+HEARD = ("opened", "clicked", "unsubscribed", "complained")
 TROUBLE = {"early": 0.01, "twice": 0.02, "forged": 0.01, "out_of_order": True}
 SILENCE_S = 60  # nothing moves for so long: something is wrong
 PAINTABLE = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
@@ -348,6 +350,10 @@ class Demo:
     for status in (*others, "uncertain"):
       rows.append((status, lambda channel, status=status: report.channels.get(channel, {}).get(status, 0)))
     rows.append(("the sandbox took", effects.get))
+    heard = {row[0]: [int(value) for value in row[1:]] for row in self.stack.psql(f"""
+      select channel, {", ".join(f"sum({word})" for word in HEARD)} from report.run_engagement group by 1""", role="postrider_analyst")}
+    for place, word in enumerate(HEARD):
+      rows.append((word, lambda channel, place=place: heard.get(channel, [0] * len(HEARD))[place]))
     totals = [("lost", report.lost), ("duplicates", report.duplicates), ("seconds", f"{self.seconds(report):.1f}"),
               ("deliveries a second", f"{self.per_second(report):,.0f}")]
     width = max(len(name) for name, _ in (*rows, *totals)) + 2
