@@ -76,6 +76,8 @@ CREATE TABLE delivery.provider_account (
     checked_mark text,
     weight integer DEFAULT 1 NOT NULL,
     soft_bounces_max integer DEFAULT 5 NOT NULL,
+    connections_max integer,
+    CONSTRAINT "An account has 1 to 2,000 requests under way in each worker" CHECK (((connections_max >= 1) AND (connections_max <= 2000))),
     CONSTRAINT "An account name has 1 to 40 small letters, digits and hyphens" CHECK ((name ~ '^[a-z0-9-]{1,40}$'::text)),
     CONSTRAINT "An account's weight is 1 to 100" CHECK (((weight >= 1) AND (weight <= 100))),
     CONSTRAINT "An address is left alone after 1 to 1,000 soft bounces" CHECK (((soft_bounces_max >= 1) AND (soft_bounces_max <= 1000))),
@@ -101,6 +103,7 @@ COMMENT ON COLUMN delivery.provider_account.checked_at IS 'When a worker last lo
 COMMENT ON COLUMN delivery.provider_account.checked_mark IS 'A fingerprint of the settings that it looked at: when they are changed it differs, and they are looked at again. Written by the programs.';
 COMMENT ON COLUMN delivery.provider_account.weight IS 'Its share beside other accounts of the same priority: 9 beside 1 gets nine of ten messages, as long as both keep up.';
 COMMENT ON COLUMN delivery.provider_account.soft_bounces_max IS 'After so many messages in a row that did not arrive for a passing reason, such as a full mailbox, the address is left alone.';
+COMMENT ON COLUMN delivery.provider_account.connections_max IS 'The most requests that each worker has under way at this account, where that should be fewer than the workers'' own setting allows.';
 CREATE FUNCTION delivery.account_mark(p_account delivery.provider_account) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -1191,14 +1194,14 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) IS 'How many messages of a step an account may take now, beside others of the same priority.';
-CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
+CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint, connections_max integer)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
          coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
-         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
+         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint, a.connections_max
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)

@@ -83,6 +83,7 @@ struct account *account_new(struct event_base *base, struct pg_session *database
 	account->provider_account_id = provider_account_id;
 	account->name = memory_copy_string(name);
 	account->settings_text = memory_copy_string(settings_text);
+	account->connections_max = connections_max;
 	account->channel = channel;
 	account->database = database;
 	account->start = start;

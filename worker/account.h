@@ -29,6 +29,7 @@ typedef void account_token_changed(void *context, struct account *account, const
 struct account {
 	int32_t provider_account_id;
 	char *name, *settings_text;
+	size_t connections_max;
 	enum channel channel;
 	const struct provider_driver *driver;
 	struct provider_account *provider; /* NULL: see problem */

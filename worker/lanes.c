@@ -13,7 +13,7 @@
 static const struct pg_statement lanes_statement = {
 	.name = "lanes",
 	.sql = "select lane_id, queue_name, class, provider_account_id, account_name, driver, channel, settings, "
-	       "is_active, per_second, breaker_is_open, pause_ms from delivery.lanes()",
+	       "is_active, per_second, breaker_is_open, pause_ms, connections_max from delivery.lanes()",
 };
 
 struct lanes {
@@ -130,17 +130,26 @@ static struct account *find_account(struct lanes *lanes, int32_t id)
 	return account;
 }
 
+/* What the account allows, and no more than this worker's own setting. */
+static size_t connections_of(const struct lanes *lanes, const struct pg_rows *rows, size_t row)
+{
+	size_t allowed = pg_rows_is_null(rows, row, 12) ? SIZE_MAX : (size_t)pg_rows_int64(rows, row, 12);
+
+	return allowed < lanes->settings.connections_max ? allowed : lanes->settings.connections_max;
+}
+
 static struct account *renew_account(struct lanes *lanes, const struct pg_rows *rows, size_t row, enum channel channel)
 {
 	int32_t id = (int32_t)pg_rows_int64(rows, row, 3);
 	const char *settings = pg_rows_text(rows, row, 7, NULL);
 	struct account *old = find_account(lanes, id), *account;
+	size_t connections_max = connections_of(lanes, rows, row);
 
-	if (old != NULL && strcmp(old->settings_text, settings) == 0)
+	if (old != NULL && strcmp(old->settings_text, settings) == 0 && old->connections_max == connections_max)
 		return old;
 	account = account_new(lanes->base, lanes->questions, id, pg_rows_text(rows, row, 4, NULL),
-			      pg_rows_text(rows, row, 5, NULL), settings, channel, lanes->settings.connections_max,
-			      lanes->events.start, lanes->events.sender);
+			      pg_rows_text(rows, row, 5, NULL), settings, channel, connections_max, lanes->events.start,
+			      lanes->events.sender);
 	account->token_changed = lanes->events.token_changed;
 	if (old != NULL) {
 		log_event(LOG_INFO, "account_changed", "The account's settings changed.", LOG_INT("account", id));

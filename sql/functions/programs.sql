@@ -5,7 +5,7 @@
 -- nothing limits the account; with a cap for the day alone it is only there so that workers ask for places.
 create or replace function delivery.lanes()
 returns table (lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text,
-  channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint)
+  channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint, connections_max integer)
 language sql
 stable
 security definer
@@ -14,7 +14,7 @@ as $$
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
          coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
-         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint
+         ceil(extract(epoch from greatest(a.open_until, a.paused_until, now()) - now()) * 1000)::bigint, a.connections_max
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)

@@ -13,3 +13,10 @@ comment on column marketing.template_diagnostic.field is 'Which text: subject, b
 alter table marketing.template_token drop constraint "A token stands in one of the texts",
   add constraint "A token stands in one of the texts" check (field in ('subject', 'body_text', 'body_html', 'link', 'image', 'data'));
 comment on column marketing.template_token.field is 'Which text reads it: subject, body_text, body_html, link, image or data.';
+
+-- How many requests may be under way at an account.
+alter table delivery.provider_account add column connections_max integer,
+  add constraint "An account has 1 to 2,000 requests under way in each worker" check (connections_max between 1 and 2000);
+comment on column delivery.provider_account.connections_max is
+  'The most requests that each worker has under way at this account, where that should be fewer than the workers'' own setting allows.';
+drop function if exists delivery.lanes(); -- it answers in more columns now
