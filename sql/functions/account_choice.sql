@@ -1,18 +1,25 @@
 -- Which account takes a message: the smallest priority that works, in shares by weight; a message of which an attempt may have arrived stays
 -- with its account, because nobody else can recognise the repeat.
 
--- The accounts that a step's messages may go through, were it to start now: the one it names, or all of its channel that are switched on.
+-- The accounts that a step's messages may go through, were it to start now: the one it names, or all of its channel that are switched on and
+-- understand the same addresses as the first of them.
 create or replace function marketing.step_accounts(p_step_id bigint)
 returns table (provider_account_id integer, priority integer)
 language sql
 stable
 as $$
-  select a.provider_account_id, a.priority
-  from marketing.step s
-  join marketing.template t using (template_id)
-  join delivery.provider_account a on case when s.provider_account_id is null then a.channel = t.channel and a.is_active
-    else a.provider_account_id = s.provider_account_id end
-  where s.step_id = p_step_id
+  select c.provider_account_id, c.priority
+  from (
+    select a.provider_account_id, a.priority, p.addresses,
+           first_value(p.addresses) over (order by a.priority, a.provider_account_id) as first_addresses
+    from marketing.step s
+    join marketing.template t using (template_id)
+    join delivery.provider_account a on case when s.provider_account_id is null then a.channel = t.channel and a.is_active
+      else a.provider_account_id = s.provider_account_id end
+    join delivery.provider p using (driver)
+    where s.step_id = p_step_id
+  ) c
+  where c.addresses = c.first_addresses
 $$;
 comment on function marketing.step_accounts is 'The provider accounts that a step may use.';
 

@@ -20,3 +20,11 @@ alter table delivery.provider_account add column connections_max integer,
 comment on column delivery.provider_account.connections_max is
   'The most requests that each worker has under way at this account, where that should be fewer than the workers'' own setting allows.';
 drop function if exists delivery.lanes(); -- it answers in more columns now
+
+-- Accounts share a step's messages only where they understand the same addresses.
+alter table delivery.provider add column addresses text not null default 'address';
+comment on column delivery.provider.addresses is
+  'What an address is for it. Accounts share a step only when this is the same: a token of Firebase means nothing to Apple.';
+update delivery.provider set addresses = case driver when 'smtp' then 'email address' when 'mandrill' then 'email address'
+  when 'sendgrid' then 'email address' when 'twilio' then 'phone number' when 'fcm' then 'Firebase registration token'
+  when 'apns' then 'Apple device token' when 'webpush' then 'browser subscription' else 'member' end;

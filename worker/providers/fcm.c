@@ -5,6 +5,7 @@
  * UNREGISTERED; one that never was a token is INVALID_ARGUMENT with an FcmError, while INVALID_ARGUMENT with a BadRequest
  * is a fault in our message and says nothing about the token.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,11 +119,24 @@ static bool is_registration(struct slice address)
 	return address.length > 0 && address.length <= REGISTRATION_MAX;
 }
 
+/* 64 hexadecimal digits are a device token of Apple's. Firebase would call it invalid, and it would be lost for Apple, too. */
+static bool is_apples(struct slice address)
+{
+	size_t digits = 0;
+
+	while (digits < address.length && isxdigit((unsigned char)address.bytes[digits]))
+		digits++;
+	return digits == 64 && digits == address.length;
+}
+
 static bool add_message(struct provider_account *account, const struct provider_message *message,
 			struct provider_request *request, struct error *err)
 {
 	if (!is_registration(message->address))
 		return error_set(err, ERROR_REFUSED, "The address is not a registration token.");
+	if (is_apples(message->address))
+		return error_set(err, ERROR_REFUSED,
+				 "The address is a device token of Apple's, not a registration token.");
 	if (!push_data_can_be_shown(message, err) || !fcm_message_add(message, &request->body, err))
 		return false;
 	text_add(&request->url, account->url);
