@@ -15,6 +15,7 @@
 
 #include "shared/base64url.h"
 #include "shared/jwt.h"
+#include "shared/memory.h"
 #include "shared/private_key.h"
 #include "shared/sealing.h"
 
@@ -241,7 +242,7 @@ static char *pem_of(EVP_PKEY *pkey, const char *password)
 						       password != NULL ? (int)strlen(password) : 0, NULL, NULL),
 			 1);
 	length = BIO_get_mem_data(bio, &bytes);
-	pem = strndup(bytes, (size_t)length);
+	pem = memory_copy_bytes(bytes, (size_t)length);
 	BIO_free(bio);
 	return pem;
 }
