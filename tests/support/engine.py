@@ -100,9 +100,9 @@ class Service(Program):
     return self.get("/readyz")[0] == 200
 
   def metric(self, name):
-    """The sum over all labels."""
+    """The value of a series as it is written, name{label="x"}, or the sum over all labels of a name."""
     lines = (line.rsplit(" ", 1) for line in self.get("/metrics")[1].splitlines() if not line.startswith("#"))
-    return sum(float(value) for series, value in lines if series.split("{")[0] == name)
+    return sum(float(value) for series, value in lines if name in (series, series.split("{")[0]))
 
   def logged(self, event):
     """The log lines of one event, as dicts."""
@@ -164,7 +164,7 @@ class Engine:
     return self.schedulers[-1].start()
 
   def add_worker(self, **env):
-    self.workers.append(self._service("postrider-worker", "postrider_worker", env))
+    self.workers.append(self._service("postrider-worker", "postrider_worker", {"POSTRIDER_PUBLIC_URL": PUBLIC_URL, **env}))
     return self.workers[-1].start()
 
   def add_receiver(self, **env):
