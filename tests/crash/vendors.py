@@ -15,7 +15,7 @@ from fleet import PATIENCE_S, Fleet
 ALL = ("app", "twilio", "mandrill", "sendgrid", "fcm", "apns")
 TELLING = {"app": "webhook", "twilio": "twilio", "mandrill": "mandrill", "sendgrid": "sendgrid"}
 BLIND = ("twilio", "mandrill", "sendgrid", "fcm", "apns")
-GIVES_UP = "twilio"   # five times, without patience; the others' patience is longer than any fault here
+IMPATIENT = ("twilio",)   # after five times in three seconds; the others' patience is longer than the fault of any row
 
 # Everybody is told of at least once. No complaints and no unsubscriptions: they count from when they were said, which may be long
 # before anybody here can know.
@@ -107,14 +107,15 @@ class VendorFleet(Fleet):
       where campaign_id = {campaign} and (d.status in ('sent', 'delivered', 'bounced') or d.reason = 'provider_failed')
         and not exists (select from delivery.attempt a where a.delivery_id = d.delivery_id and a.outcome = 'accepted')"""))
 
-  def broken_words(self, report):
-    """What the oracle cannot see: sentences about what the vendors said and the receiver did not heed, or heeded and should not have."""
+  def broken_words(self, report, impatient=IMPATIENT):
+    """What the oracle cannot see, in sentences: the vendors said it and nobody heeded, or it was heeded and should not have been.
+    impatient: accounts whose vendors may give up telling."""
     counts = self.sandbox.callbacks()
     given_up = {account for account, count in counts.items() if count["given_up"]}
     rules = [(int(report.told == 0), "row has no word from the vendors"),
              (sum(count["forged_accepted"] for count in counts.values()), "forged callbacks were believed"),
              (sum(count["misdirected"] for count in counts.values()), "messages asked for callbacks to somewhere else"),
-             (sum(counts[account]["given_up"] for account in given_up - {GIVES_UP}), f"callbacks were refused for too long by {given_up}")]
+             (sum(counts[account]["given_up"] for account in given_up - set(impatient)), f"callbacks were refused for too long by {given_up}")]
     rules += [(report.uncertain_at.get(vendor, 0), f"are uncertain although {vendor} has told of all it took")
               for account, vendor in TELLING.items() if account in counts and account not in given_up]
     return [f"{amount} {sentence}" for amount, sentence in rules if amount]
@@ -122,7 +123,7 @@ class VendorFleet(Fleet):
   # --- the whole ---
 
   def forget(self):
-    self.wait(self.is_told, "everything to be told and folded")
+    self.sandbox.clear_callbacks()
     super().forget()
     self.stack.psql(f"truncate {', '.join(f'delivery.{table}' for table in TABLES)} cascade")
     self.order_callbacks(**self.order)
