@@ -65,7 +65,8 @@ def doubts_of_dead_worker(world):
   """What its campaign has on record as in doubt, and no more than a worker can hold of every blind lane."""
   found = world.fleet.stack.value(f"""
     select count(*) from delivery.attempt a join delivery.delivery using (delivery_id) join delivery.run_step rs using (run_step_id)
-    join delivery.campaign_run r using (campaign_run_id) where r.campaign_id = {world.campaign} and rs.channel <> 'in_app' and a.outcome = 'uncertain'""")
+    join delivery.campaign_run r using (campaign_run_id)
+    where r.campaign_id = {world.campaign} and rs.channel <> 'in_app' and a.outcome = 'uncertain'""")
   return min(int(found), IN_FLIGHT_CAP * len(BLIND))
 
 

@@ -17,8 +17,8 @@ TELLING = {"app": "webhook", "twilio": "twilio", "mandrill": "mandrill", "sendgr
 BLIND = ("twilio", "mandrill", "sendgrid", "fcm", "apns")
 IMPATIENT = ("twilio",)   # after five times in three seconds; the others' patience is longer than the fault of any row
 
-# Everybody is told of at least once, and of a quarter no more than that the message is sent. No complaints and no unsubscriptions: they count from when they were said, which may be long
-# before anybody here can know.
+# Everybody is told of at least once, and of a quarter no more than that the message is sent. No complaints and no unsubscriptions:
+# they count from when they were said, which may be long before anybody here can know.
 PLAN = [{"event": "sent", "delay_ms": [0, 300]}, {"event": "delivered", "share": 0.7, "delay_ms": [0, 300]},
         {"event": "bounced", "share": 0.03}, {"event": "bounced_soft", "share": 0.03}, {"event": "failed", "share": 0.03}]
 OPENED = [{"event": "opened", "share": 0.3, "delay_ms": [0, 100]}]
