@@ -44,17 +44,22 @@ Bodies = [%s],
 class Fleet(Engine):
   def __init__(self, directory, env=None, schedulers=2, workers=3):
     super().__init__(directory, schedulers, workers, durable=True, env={**SETTINGS, **(env or {})})
+    self.accounts = ["relay", "app"]  # a campaign goes through each of them
     self.deaths = 0
-    self.frozen = {}  # program: until when
+    self.frozen = {}                  # program: until when
     self.supervised = True
 
   def __enter__(self):
     super().__enter__()
-    self.set_account("relay", timeout_ms=REQUEST_LIMIT_MS)
-    self.set_account("app", timeout_ms=REQUEST_LIMIT_MS)
+    self.add_accounts()
+    for account in self.accounts:
+      self.set_account(account, timeout_ms=REQUEST_LIMIT_MS)
     for worker in self.workers:  # they learn of changed settings when they start
       self.restart(worker)
     return self
+
+  def add_accounts(self):
+    """More than the engine has: for those who inherit."""
 
   # --- programs ---
 
@@ -152,7 +157,7 @@ class Fleet(Engine):
       where is_granted = (channel = 'in_app' and contact_id % 50 = 2)""")
 
   def begin(self, name, contacts, **columns):
-    """A running campaign on both channels to the first so many contacts."""
+    """A running campaign through all accounts to the first so many contacts. A step names its account where the channel has several."""
     campaign = int(self.stack.value(f"""
       insert into marketing.segment (name, condition) values ({literal(name)}, 'contact_id <= {contacts}');
       with made as (
@@ -160,9 +165,11 @@ class Fleet(Engine):
         select name, segment_id, 1{"".join(f", {literal(value)}" for value in columns.values())}
         from marketing.segment where name = {literal(name)} returning campaign_id
       ), steps as (
-        insert into marketing.step (campaign_id, position, template_id)
-        select campaign_id, row_number() over (order by t.template_id), t.template_id
-        from made, marketing.template t where t.name like 'crash %'
+        insert into marketing.step (campaign_id, position, template_id, provider_account_id)
+        select campaign_id, row_number() over (order by a.provider_account_id), t.template_id, case when count(*) over (partition by a.channel) > 1
+          then a.provider_account_id end
+        from made, marketing.template t, delivery.provider_account a
+        where t.name = 'crash ' || a.channel and a.name = any ({literal("{" + ",".join(self.accounts) + "}")})
       )
       select campaign_id from made"""))
     self.wish(campaign, "running")
@@ -209,7 +216,8 @@ class Fleet(Engine):
     """Takes all campaigns and the provider's ledger away, for a new beginning on the same servers."""
     self.sandbox.clear_faults()
     self.sandbox.kill()
-    self.sandbox.ledger_file.unlink(missing_ok=True)
+    for path in (self.sandbox.ledger_file, self.sandbox.callbacks_file):
+      path.unlink(missing_ok=True)
     self.sandbox.start()
     self.stack.psql("""
       truncate delivery.delivery, delivery.attempt, delivery.delivery_event, delivery.tally, delivery.dead_letter,
@@ -224,12 +232,15 @@ class Fleet(Engine):
     self.sandbox.sync()
     servers = Path(self.stack.directory)
     for path in (*Path(self.directory).iterdir(), *servers.glob("rabbitmq/log/*"), servers / "postgres" / "log"):
-      if path.suffix in (".log", ".ledger"):
+      if path.suffix in (".log", ".ledger", ".callbacks"):
         shutil.copy(path, folder)
       elif path.name == "log":
         shutil.copy(path, Path(folder, "postgres.log"))
-    for table in ("delivery", "attempt", "delivery_event", "tally", "lane", "lane_pulse", "dead_letter", "run_step",
-                  "campaign_run"):
+    self.keep_tables(folder, ("delivery", "attempt", "delivery_event", "tally", "lane", "lane_pulse", "dead_letter", "run_step",
+                              "campaign_run"))
+
+  def keep_tables(self, folder, tables):
+    for table in tables:
       rows = self.stack.psql(f"select to_jsonb(t)::text from delivery.{table} t")
       Path(folder, f"{table}.jsonl").write_text("".join(f"{row}\n" for row, in rows), encoding="utf-8")
 

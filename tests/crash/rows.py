@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from fleet import IN_FLIGHT_CAP, LEASE_S, SLACK_MS
+from vendors import BLIND
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Row:
   name: str
   points: str                              # rows of the crash table
   sentence: str
-  victims: str = ""                        # worker: one of them; schedulers: all, the first to come there falls
+  victims: str = ""                        # worker: one of them; schedulers, receivers: all, the first to come there falls
   failpoint: str = ""
   passes: tuple = (1, 1)                   # the failpoint acts on a pass between these, both included
   action: str = "kill"                     # or stop, or sleep=500
@@ -27,6 +28,8 @@ class Row:
   latency_ms: int = 60
   on_uncertain: str = "skip"
   columns: Optional[dict] = None           # further columns of the campaign
+  callbacks: Optional[dict] = None         # receivers, and vendors that tell them; what is changed in their order
+  proof: Optional[Callable] = None         # proof(world): whether the fault has really met the callbacks
   blind_duplicates_max: Callable = lambda world: 0
 
 
@@ -40,6 +43,7 @@ class World:
   effects_before: int = 0
   cancelled: Optional[dict] = None
   doubts: int = 0                          # faults of the provider that leave an attempt in doubt
+  told_before: Optional[dict] = None       # counts of callbacks
 
 
 # Cancelled inside the queue and not through the channel, which therefore goes on believing in them.
@@ -55,6 +59,31 @@ def dead_workers_load(world):
 
 def doubts(world):
   return world.doubts
+
+
+def doubts_of_dead_worker(world):
+  """What its campaign has on record as in doubt, and no more than a worker can hold of every blind lane."""
+  found = world.fleet.stack.value(f"""
+    select count(*) from delivery.attempt a join delivery.delivery using (delivery_id) join delivery.run_step rs using (run_step_id)
+    join delivery.campaign_run r using (campaign_run_id)
+    where r.campaign_id = {world.campaign} and rs.channel <> 'in_app' and a.outcome = 'uncertain'""")
+  return min(int(found), IN_FLIGHT_CAP * len(BLIND))
+
+
+# --- whether callbacks were met ---
+
+def callbacks_failed(world):
+  """A vendor told in vain, and told again."""
+  return world.fleet.unanswered() > world.told_before["unanswered"]
+
+
+def callbacks_disordered(world):
+  return all(world.fleet.sum(name) > world.told_before[name] for name in ("early", "twice", "late", "forged"))
+
+
+def callbacks_decided(world):
+  """Somebody's fate was known to nobody but the vendor."""
+  return world.fleet.settled_by_word(world.campaign) > 0
 
 
 # --- what is done to the outside ---
@@ -124,6 +153,24 @@ def kill_database(world):
 
 def restart_database(world):
   world.fleet.stack.restart_postgres()
+
+
+def take_database_away(world):
+  """Killed or restarted, while callbacks come."""
+  world.random.choice((kill_database, restart_database))(world)
+
+
+def freeze_receivers(world):
+  """For longer than anything else here lasts; the vendors' requests wait for them."""
+  fleet = world.fleet
+  for receiver in fleet.receivers:
+    fleet.freeze(receiver, 2 * LEASE_S)
+  fleet.wait(lambda: fleet.waiting() >= 20, "callbacks that nobody takes")
+  fleet.wait(lambda: not fleet.frozen, "the receivers to wake up")
+
+
+def nothing(_):
+  """The callbacks themselves are the fault."""
 
 
 def drop_database_sessions(world):
@@ -196,6 +243,11 @@ def lose_answers(world):
   wait_faults(world, 20)
 
 
+def lose_vendor_answers(world):
+  world.fleet.sandbox.add_fault(protocol="http", fault="accept_then_reset", share=0.1)
+  wait_faults(world, 20)
+
+
 def wait_faults(world, times):
   def fired():
     faults = world.fleet.sandbox.faults()
@@ -209,6 +261,10 @@ def wait_faults(world, times):
 SCHEDULER = dict(victims="schedulers", latency_ms=20)
 WORKER = dict(victims="worker")
 SLOW = dict(contacts=1200, latency_ms=200)
+RECEIVER = dict(victims="receivers", contacts=60, latency_ms=20, callbacks={}, proof=callbacks_failed)
+VENDORS = dict(contacts=100, callbacks={})
+# Half of what is told comes when the lease of a dead worker has run out, half before.
+SLOWLY = dict(contacts=100, latency_ms=400, callbacks={"late": 0.5, "late_ms": 5000}, proof=callbacks_decided)
 
 ROWS = [
   Row("plan_before_commit", "1", "a scheduler dies before a page of the audience is committed",
@@ -279,6 +335,22 @@ ROWS = [
   Row("opt_out", "23", "people say no while their messages are on their way", act=opt_out, **SLOW),
   Row("pause", "23", "a campaign is paused and resumed", act=pause, **SLOW),
   Row("cancel", "23", "a campaign is cancelled", act=cancel, **SLOW),
+  Row("receiver_before_keep", "21", "a receiver dies with callbacks that it has not kept",
+      failpoint="before_keep", passes=(1, 20), **RECEIVER),
+  Row("receiver_after_keep", "21, 22", "a receiver dies when callbacks are kept and not answered",
+      failpoint="after_keep", passes=(1, 20), **RECEIVER),
+  Row("receiver_stopped", "21", "the receivers stand still while a campaign goes out", act=freeze_receivers, **VENDORS),
+  Row("callbacks_database", "18, 21", "PostgreSQL is killed or restarted while callbacks come",
+      act=take_database_away, proof=callbacks_failed, latency_ms=200, **VENDORS),
+  Row("callbacks_disordered", "21, 22", "callbacks come before the answer, twice, late, in the wrong order and forged",
+      act=nothing, proof=callbacks_disordered, contacts=100,
+      callbacks={"early": 0.3, "twice": 0.4, "late": 0.3, "late_ms": 1000, "forged": 0.4}),
+  Row("callbacks_worker_killed", "11, 21", "a worker is killed while six vendors work on its requests; four of them tell",
+      act=kill_worker, **SLOWLY),
+  Row("callbacks_worker_killed_resend", "11, 21", "the same, and the campaign says: in doubt, send again",
+      act=kill_worker, on_uncertain="resend", blind_duplicates_max=doubts_of_dead_worker, **SLOWLY),
+  Row("callbacks_answer_lost", "11, 21", "the vendors take messages, the answers are lost, and they tell later",
+      act=lose_vendor_answers, **SLOWLY),
 ]
 
 
@@ -288,7 +360,7 @@ def strike(world):
   """Lets the fault happen. False: the campaign was over before."""
   fleet, row = world.fleet, world.row
   if row.act:
-    expected = 2 * row.contacts * 0.98
+    expected = len(fleet.accounts) * row.contacts * 0.98
     fleet.wait_effects(world.effects_before, world.random.uniform(*row.share), expected)
     row.act(world)
     return True
@@ -306,9 +378,13 @@ def strike(world):
 def arm(fleet, row, random, first_pass):
   if not row.failpoint:
     return
-  programs = fleet.schedulers if row.victims == "schedulers" else [fleet.victim(random)]
+  programs = {"schedulers": fleet.schedulers, "receivers": fleet.receivers}.get(row.victims) or [fleet.victim(random)]
   number = 1 if first_pass else random.randint(*row.passes)
   fleet.arm(programs, f"{row.failpoint}:{row.action}@{number}")
+
+
+def count_told(fleet):
+  return {"unanswered": fleet.unanswered(), **{name: fleet.sum(name) for name in ("early", "twice", "late", "forged")}}
 
 
 def run_once(fleet, row, random, name, first_pass=False):
@@ -318,8 +394,9 @@ def run_once(fleet, row, random, name, first_pass=False):
   fleet.sandbox.latency(row.latency_ms)
   arm(fleet, row, random, first_pass)
   before = fleet.sandbox.counts()["effects"]
+  told_before = count_told(fleet) if row.callbacks is not None else None
   campaign = fleet.begin(name, row.contacts, on_uncertain=row.on_uncertain, **(row.columns or {}))
-  world = World(fleet, row, random, campaign, before)
+  world = World(fleet, row, random, campaign, before, told_before=told_before)
   hit = strike(world)
   struck_at = time.monotonic()
   fleet.settle(campaign)
@@ -329,7 +406,7 @@ def run_once(fleet, row, random, name, first_pass=False):
   if row.stopped_s or row.act is freeze_worker:
     fleet.pause_for(1.5)
   fleet.disarm()
-  return (world, seconds) if hit else None
+  return (world, seconds) if hit and (not row.proof or row.proof(world)) else None
 
 
 def by_names(names):

@@ -88,9 +88,12 @@ select json_build_object(
         'bounced: bounced_hard'])[word]),
   'contradicted', (select count(*) from fact where effects > 0 and not was_uncertain and reason is distinct from 'provider_failed'
       and status in ('planned', 'queued', 'failed', 'skipped', 'cancelled', 'expired', 'held_out')),
-  'doubtful', (select count(*) from fact where effects > 0 and was_uncertain
+  'doubtful', (select count(*) from fact where effects > 0 and was_uncertain and reason is distinct from 'provider_failed'
       and status in ('failed', 'skipped', 'cancelled', 'expired', 'held_out')),
   'uncertain_sent', (select count(*) from fact where status = 'uncertain' and effects > 0),
+  'uncertain_at', (select coalesce(json_object_agg(driver, amount), '{}') from (
+      select driver, count(*) as amount from fact where status = 'uncertain' and effects > 0 group by 1) s),
+  'unheeded', (select count(*) from fact where status = 'uncertain' and delivery_id in (select delivery_id from told)),
   'changed_payload', (select count(*) from fact where bodies > 1) + (select count(*) from (
       select from delivery.attempt where payload_sha256 is not null
       group by delivery_id having count(distinct payload_sha256) > 1) t),
@@ -153,6 +156,7 @@ class Report:
       (self.planned_twice, "were planned twice for the same contact"),
       (self.unknown, "were accepted by a provider, but nobody here knows them"),
       (self.mistold, "ended otherwise than their provider has told"),
+      (self.unheeded, "are uncertain although their provider has told"),
       (self.contradicted, "were accepted by a provider, but are said not to have been sent"),
       (self.doubtful, "were perhaps accepted, are said not to have been sent, and are not reported as uncertain"),
       (self.changed_payload, "said something else when they were repeated"),
