@@ -33,9 +33,10 @@ begin
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        -- Another account need not wait for this one's provider.
-        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
-          * interval '1 millisecond',
+        -- Another account need not wait for this one's provider. Asked for no other row: a call for each costs more than all the rest, and
+        -- "and" asks behind what is null, too.
+        next_at = now() + case when t.waiting_for is not distinct from 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id)
+          then 0 else t.wait_ms end * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
