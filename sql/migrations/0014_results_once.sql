@@ -1,0 +1,3 @@
+-- delivery.record takes each result once; the old one would stay beside the new one.
+drop function if exists delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[],
+  text[], text[], text[], bigint[], boolean[], boolean[], integer[], text[]);
