@@ -1719,7 +1719,7 @@ begin
           then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
-    returning d.delivery_id, d.run_step_id, d.status, d.reason
+    returning d.delivery_id, d.attempt, d.run_step_id, d.status, d.reason
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
@@ -1731,16 +1731,17 @@ begin
       order by 1, 2, 3
     ) n
     on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  ), attempted as ( -- a claim's attempt is nobody else's
+  ), attempted as ( -- the attempt of a claim that holds is nobody else's
     insert into delivery.attempt (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker)
     select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker
-    from told t join moved m on m.delivery_id = t.delivery_id
+    from told t join moved m on m.delivery_id = t.delivery_id and m.attempt = t.attempt
     where t.outcome is not null
   ), late as ( -- the sweeper may have written that nothing is known of it
     insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
-    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker, true
+    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
+           t.delivery_id not in (select m.delivery_id from moved m)
     from told t
-    where t.outcome is not null and t.delivery_id not in (select m.delivery_id from moved m)
+    where t.outcome is not null and (t.delivery_id, t.attempt) not in (select m.delivery_id, m.attempt from moved m)
     on conflict (delivery_id, attempt) do update
       set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
           payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
@@ -2152,7 +2153,9 @@ begin
       touched := touched + delivery.close_rest(work.run_step_id, work.month, work.close_as, p_limit);
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
-    touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    if range.oldest_at < now() - p_attention_ms * interval '1 millisecond' then
+      touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    end if;
     touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
@@ -2251,7 +2254,7 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
-CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) RETURNS record
+CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2260,10 +2263,12 @@ declare
   oldest_open bigint;
 begin
   if p_from < p_to then
-    select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
-    into seen_upto, oldest_open
+    select max(w.contact_id), min(w.contact_id) filter (where w.is_open), min(w.since) filter (where w.is_open)
+    into seen_upto, oldest_open, oldest_at
     from (
-      select d.contact_id, d.status, d.next_at from delivery.delivery d
+      select d.contact_id, coalesce(d.queued_at, d.planned_at) as since,
+             d.status in ('planned', 'queued', 'sending') and d.next_at is null as is_open
+      from delivery.delivery d
       where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
         and d.delivery_id >= low
       order by d.contact_id limit p_limit
@@ -2276,7 +2281,7 @@ begin
   end if;
 end
 $$;
-COMMENT ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) IS 'Finds how far the settled cursor of a step may move.';
+COMMENT ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) IS 'Finds how far the settled cursor of a step may move.';
 CREATE FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -5076,7 +5081,7 @@ REVOKE ALL ON FUNCTION delivery.suppression_weight(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;

@@ -52,7 +52,7 @@ begin
           then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
-    returning d.delivery_id, d.run_step_id, d.status, d.reason
+    returning d.delivery_id, d.attempt, d.run_step_id, d.status, d.reason
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
@@ -64,16 +64,17 @@ begin
       order by 1, 2, 3
     ) n
     on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  ), attempted as ( -- a claim's attempt is nobody else's
+  ), attempted as ( -- the attempt of a claim that holds is nobody else's
     insert into delivery.attempt (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker)
     select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker
-    from told t join moved m on m.delivery_id = t.delivery_id
+    from told t join moved m on m.delivery_id = t.delivery_id and m.attempt = t.attempt
     where t.outcome is not null
   ), late as ( -- the sweeper may have written that nothing is known of it
     insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
-    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker, true
+    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
+           t.delivery_id not in (select m.delivery_id from moved m)
     from told t
-    where t.outcome is not null and t.delivery_id not in (select m.delivery_id from moved m)
+    where t.outcome is not null and (t.delivery_id, t.attempt) not in (select m.delivery_id, m.attempt from moved m)
     on conflict (delivery_id, attempt) do update
       set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
           payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
