@@ -32,7 +32,7 @@ grant execute on function delivery.lanes(), delivery.run_step_facts(bigint), del
     boolean[], text[]),
   delivery.claim(text, integer, bigint, bigint, bigint[], integer[]), delivery.recheck(bigint[], bigint[]),
   delivery.record(text, bigint[], bigint[], integer[], delivery.delivery_status[], delivery.outcome_class[], text[], text[], text[],
-    text[], text[], bigint[], boolean[], boolean[], integer[], text[]),
+    text[], text[], bigint[], boolean[], boolean[], integer[], text[], integer[]),
   delivery.drop_address(bigint[], text[]), delivery.take_rate(integer, integer), delivery.open_breaker(integer, text, bigint),
   delivery.close_breaker(integer), delivery.pause_account(integer, text, bigint), delivery.unchecked_accounts(),
   delivery.note_account_check(integer, text, text),

@@ -148,6 +148,7 @@ CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -1595,11 +1596,20 @@ begin
     return null;
   end if;
   for run_step in select rs.run_step_id from delivery.run_step rs where rs.campaign_run_id = p_campaign_run_id order by 1 loop
-    insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
-    select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
-    from unnest(p_contact_ids) as c (contact_id)
-    on conflict do nothing;
-    get diagnostics made = row_count;
+    -- Behind the cursor nobody has a delivery yet, so nothing is looked for first. Should there be one after all, the page is made again
+    -- without it.
+    begin
+      insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
+      select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
+      from unnest(p_contact_ids) as c (contact_id);
+      get diagnostics made = row_count;
+    exception when unique_violation then
+      insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
+      select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
+      from unnest(p_contact_ids) as c (contact_id)
+      on conflict do nothing;
+      get diagnostics made = row_count;
+    end;
     total := total + made;
     if made > 0 then
       perform delivery.count_moves(array[run_step.run_step_id], array['planned']::delivery.delivery_status[], array[''], array[made]);
@@ -1674,7 +1684,7 @@ CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery
   cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
 $$;
 COMMENT ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) IS 'Whether claimed deliveries may still be sent, for those that had to wait for a moment.';
-CREATE FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) RETURNS integer
+CREATE FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[], p_places integer[] DEFAULT NULL::integer[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1682,22 +1692,25 @@ CREATE FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_
 #variable_conflict use_column
 declare
   moved_count integer;
+  places integer[] := coalesce(p_places, array(select generate_series(1, cardinality(p_delivery_ids))));
+  outcomes delivery.outcome_class[];
 begin
   with told as (
-    select x.*
-    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_statuses, p_outcomes, p_codes, p_words, p_provider_ids, p_reasons, p_waiting_for,
-      p_wait_ms, p_failed, p_not_sent, p_durations_ms, p_payload_sha256)
-      as x (delivery_id, claim_token, attempt, status, outcome, code, words, provider_message_id, reason, waiting_for, wait_ms, failed, not_sent,
-        duration_ms, payload_sha256)
+    select x.delivery_id, x.claim_token, x.attempt, x.provider_message_id, x.duration_ms, x.payload_sha256, p_statuses[x.place] as status,
+           p_outcomes[x.place] as outcome, p_codes[x.place] as code, p_words[x.place] as words, p_reasons[x.place] as reason,
+           p_waiting_for[x.place] as waiting_for, p_wait_ms[x.place] as wait_ms, p_failed[x.place] as failed, p_not_sent[x.place] as not_sent
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids, p_durations_ms, p_payload_sha256, places)
+      as x (delivery_id, claim_token, attempt, provider_message_id, duration_ms, payload_sha256, place)
   ), moved as (
     update delivery.delivery d
     set status = v.status,
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        -- Another account need not wait for this one's provider.
-        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
-          * interval '1 millisecond',
+        -- Another account need not wait for this one's provider. Asked for no other row: a call for each costs more than all the rest, and
+        -- "and" asks behind what is null, too.
+        next_at = now() + case when t.waiting_for is not distinct from 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id)
+          then 0 else t.wait_ms end * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
@@ -1709,7 +1722,7 @@ begin
           then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
-    returning d.delivery_id, d.run_step_id, d.status, d.reason
+    returning d.delivery_id, d.attempt, d.run_step_id, d.status, d.reason
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
@@ -1721,12 +1734,17 @@ begin
       order by 1, 2, 3
     ) n
     on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  ), attempted as (
+  ), attempted as ( -- the attempt of a claim that holds is nobody else's
+    insert into delivery.attempt (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker)
+    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker
+    from told t join moved m on m.delivery_id = t.delivery_id and m.attempt = t.attempt
+    where t.outcome is not null
+  ), late as ( -- the sweeper may have written that nothing is known of it
     insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
     select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
-           m.delivery_id is null
-    from told t left join moved m on m.delivery_id = t.delivery_id
-    where t.outcome is not null
+           t.delivery_id not in (select m.delivery_id from moved m)
+    from told t
+    where t.outcome is not null and (t.delivery_id, t.attempt) not in (select m.delivery_id, m.attempt from moved m)
     on conflict (delivery_id, attempt) do update
       set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
           payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
@@ -1737,14 +1755,16 @@ begin
     moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
   end if;
   if moved_count < array_length(p_delivery_ids, 1) then
-    perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+    outcomes := array(select p_outcomes[x.place] from unnest(places) with ordinality as x (place, n) order by x.n);
+    perform delivery.settle_late(p_delivery_ids, p_attempts, outcomes, p_provider_ids);
   end if;
   perform delivery.wake_events(p_provider_ids);
   if exists (select from unnest(p_outcomes, p_codes) as x (outcome, code) where x.code is not null and x.outcome <> 'accepted') then
-    perform delivery.heed_codes(p_delivery_ids, p_attempts, p_codes);
+    perform delivery.heed_codes(p_delivery_ids, p_attempts,
+      array(select p_codes[x.place] from unnest(places) with ordinality as x (place, n) order by x.n));
   end if;
   -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
-  if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
+  if exists (select from unnest(p_attempts, places) as x (attempt, place) where x.attempt > 1 and p_statuses[x.place] <> 'sent') then
     perform delivery.settle_late(array_agg(d.delivery_id), array_agg(d.attempt), array_agg(a.outcome), array_agg(a.provider_message_id))
     from delivery.delivery d
     join delivery.attempt a on a.delivery_id = d.delivery_id and a.outcome = 'accepted'
@@ -1754,7 +1774,7 @@ begin
   return moved_count;
 end
 $$;
-COMMENT ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) IS 'Writes down what became of deliveries that a worker had.';
+COMMENT ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[], p_places integer[]) IS 'Writes down what became of deliveries that a worker had.';
 CREATE FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2136,7 +2156,9 @@ begin
       touched := touched + delivery.close_rest(work.run_step_id, work.month, work.close_as, p_limit);
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
-    touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    if range.oldest_at < now() - p_attention_ms * interval '1 millisecond' then
+      touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    end if;
     touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
@@ -2235,7 +2257,7 @@ begin
 end
 $$;
 COMMENT ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) IS 'Decides about deliveries that nobody has answered for in time.';
-CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) RETURNS record
+CREATE FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2244,10 +2266,12 @@ declare
   oldest_open bigint;
 begin
   if p_from < p_to then
-    select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
-    into seen_upto, oldest_open
+    select max(w.contact_id), min(w.contact_id) filter (where w.is_open), min(w.since) filter (where w.is_open)
+    into seen_upto, oldest_open, oldest_at
     from (
-      select d.contact_id, d.status, d.next_at from delivery.delivery d
+      select d.contact_id, coalesce(d.queued_at, d.planned_at) as since,
+             d.status in ('planned', 'queued', 'sending') and d.next_at is null as is_open
+      from delivery.delivery d
       where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
         and d.delivery_id >= low
       order by d.contact_id limit p_limit
@@ -2260,7 +2284,7 @@ begin
   end if;
 end
 $$;
-COMMENT ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) IS 'Finds how far the settled cursor of a step may move.';
+COMMENT ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) IS 'Finds how far the settled cursor of a step may move.';
 CREATE FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -5040,8 +5064,8 @@ GRANT ALL ON FUNCTION delivery.previews_to_make(p_limit integer) TO postrider_wo
 REVOKE ALL ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) TO postrider_worker;
-REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[]) TO postrider_worker;
+REVOKE ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[], p_places integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[], p_places integer[]) TO postrider_worker;
 REVOKE ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.refold(p_from timestamp with time zone, p_to timestamp with time zone) TO postrider_ops;
 REVOKE ALL ON FUNCTION delivery.replace_events(p_inbox_ids bigint[], p_readable boolean[], p_problems text[], p_event_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) FROM PUBLIC;
@@ -5068,7 +5092,7 @@ REVOKE ALL ON FUNCTION delivery.suppression_weight(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.sweep(p_attention_ms bigint, p_limit integer) TO postrider_scheduler;
 REVOKE ALL ON FUNCTION delivery.sweep_overdue(p_run_step_id bigint, p_month integer, p_limit integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer, OUT settled_upto bigint, OUT seen_upto bigint, OUT oldest_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.sweep_window(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_attention_ms bigint, p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION delivery.take_rate(p_provider_account_id integer, p_wanted integer) TO postrider_worker;

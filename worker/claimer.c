@@ -13,6 +13,7 @@
 
 #define RETRY_AFTER_REFUSAL_MS 1000
 #define GOOD_BATCH             200
+#define LARGE_BATCH            400 /* of messages that are here and have time */
 
 struct claimer {
 	struct pg_session *database;
@@ -288,6 +289,17 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* More messages wait than may be claimed, and the account has more in hand than a claim would bring: a claim for a few each time is dear.
+ * Every answer pumps again. */
+static bool has_time(const struct claimer *claimer, size_t room)
+{
+	const struct account *account = claimer->lane->account;
+
+	return !claimer->lane->is_transactional && claimer->waiting_count > room &&
+	       room < smaller(LARGE_BATCH, claimer->settings.batch_max) &&
+	       room < account->ready_count + account->in_flight;
+}
+
 void claimer_pump(struct claimer *claimer)
 {
 	int64_t now_ms = clock_now_ms(), linger_ms, waited_ms;
@@ -299,6 +311,8 @@ void claimer_pump(struct claimer *claimer)
 	room = account_room(claimer->lane->account, now_ms);
 	if (room == 0)
 		return wake_after(claimer, account_is_paused(claimer->lane->account, now_ms) ? 500 : 50);
+	if (has_time(claimer, room))
+		return wake_after(claimer, 50);
 	batch = smaller(smaller(room, claimer->waiting_count), claimer->settings.batch_max);
 	good = smaller(GOOD_BATCH, claimer->settings.batch_max);
 	/* Somebody waits for a one-time code; nobody for an offer. */

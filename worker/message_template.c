@@ -71,6 +71,8 @@ struct message_template *message_template_compile(enum channel channel, const st
 	struct template_fault fault;
 
 	for (int part = 0; part < MESSAGE_PARTS; part++) {
+		if (sources->length[part] == 0)
+			continue;
 		template->parts[part] =
 			message_part_compile((enum message_part)part, channel, sources, partials, &fault);
 		if (template->parts[part] != NULL)

@@ -31,7 +31,7 @@ struct message_sources {
 };
 
 struct message_template {
-	struct template *parts[MESSAGE_PARTS]; /* all NULL where there is a problem */
+	struct template *parts[MESSAGE_PARTS]; /* NULL: it is empty; all NULL where there is a problem */
 	char *problem;                         /* the first one; NULL: it works */
 };
 

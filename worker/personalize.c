@@ -150,7 +150,8 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 	set_context(context, delivery);
 	data = (struct template_data){.json = text_string(document), .length = document->length};
 	for (int part = 0; part < MESSAGE_PARTS; part++)
-		if (!template_render(step->template->parts[part], context, &data, rendered[part], &fault))
+		if (step->template->parts[part] != NULL &&
+		    !template_render(step->template->parts[part], context, &data, rendered[part], &fault))
 			return explain(&fault, message_part_name((enum message_part)part), explanation,
 				       explanation_size);
 	if (delivery->data.length == 0 || is_data(&delivery->data))

@@ -32,7 +32,7 @@ const struct setting worker_settings_table[] = {
 		       "How many messages of each lane the broker hands over before it wants them acknowledged."),
 	SETTING_NUMBER("POSTRIDER_CONNECTIONS", "requests", &worker_settings.connections, 500, 1, 2000,
 		       "The most requests in flight at one provider account."),
-	SETTING_NUMBER("POSTRIDER_CLAIM_BATCH", "deliveries", &worker_settings.claim_batch, 300, 1, 2000,
+	SETTING_NUMBER("POSTRIDER_CLAIM_BATCH", "deliveries", &worker_settings.claim_batch, 500, 1, 2000,
 		       "The most deliveries claimed in one transaction."),
 	SETTING_NUMBER("POSTRIDER_CLAIM_LINGER_MS", "ms", &worker_settings.claim_linger_ms, 50, 0, 1000,
 		       "How long a busy worker gathers marketing messages before it claims them."),

@@ -17,6 +17,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_bitmapscan = off -- an address has a suppression or none: a bitmap for each recipient costs more than the look-up
 as $$
 #variable_conflict use_column
 declare

@@ -23,11 +23,20 @@ begin
     return null;
   end if;
   for run_step in select rs.run_step_id from delivery.run_step rs where rs.campaign_run_id = p_campaign_run_id order by 1 loop
-    insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
-    select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
-    from unnest(p_contact_ids) as c (contact_id)
-    on conflict do nothing;
-    get diagnostics made = row_count;
+    -- Behind the cursor nobody has a delivery yet, so nothing is looked for first. Should there be one after all, the page is made again
+    -- without it.
+    begin
+      insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
+      select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
+      from unnest(p_contact_ids) as c (contact_id);
+      get diagnostics made = row_count;
+    exception when unique_violation then
+      insert into delivery.delivery (delivery_id, run_step_id, contact_id, expires_at)
+      select delivery.first_id_of(run.month) + nextval('delivery.delivery_number'), run_step.run_step_id, c.contact_id, run.expires_at
+      from unnest(p_contact_ids) as c (contact_id)
+      on conflict do nothing;
+      get diagnostics made = row_count;
+    end;
     total := total + made;
     if made > 0 then
       perform delivery.count_moves(array[run_step.run_step_id], array['planned']::delivery.delivery_status[], array[''], array[made]);

@@ -2,15 +2,17 @@
 -- needs: count_moves
 -- needs: doubt
 -- needs: heed
--- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length, in the order of:
--- delivery, claim token, attempt, new status, outcome (null: none was made), code, words, provider's id, reason, detail of the wait,
--- wait in ms until the next look (null: settled), counts as failure, counts as not sent, duration in ms, fingerprint of the payload.
+-- Writes down what became of claimed deliveries, many at a time, in one transaction. Arrays of the same length of what each has for itself:
+-- delivery, claim token, attempt, provider's id, duration in ms, fingerprint of the payload, and the place of its result among the results.
+-- Results, for many mostly the same one, are arrays of the same length: new status, outcome (null: none was made), code, words, reason,
+-- detail of the wait, wait in ms until the next look (null: settled), counts as failure, counts as not sent. p_places null: the first has the
+-- first result, and so on.
 -- Only where the claim token is still the caller's does the delivery move; otherwise the result is kept as late evidence with the attempt
 -- (see delivery.settle_late). Returns the number of deliveries moved.
 create or replace function delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[],
   p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[],
   p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[],
-  p_payload_sha256 text[])
+  p_payload_sha256 text[], p_places integer[] default null)
 returns integer
 language plpgsql
 security definer
@@ -20,22 +22,25 @@ as $$
 #variable_conflict use_column
 declare
   moved_count integer;
+  places integer[] := coalesce(p_places, array(select generate_series(1, cardinality(p_delivery_ids))));
+  outcomes delivery.outcome_class[];
 begin
   with told as (
-    select x.*
-    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_statuses, p_outcomes, p_codes, p_words, p_provider_ids, p_reasons, p_waiting_for,
-      p_wait_ms, p_failed, p_not_sent, p_durations_ms, p_payload_sha256)
-      as x (delivery_id, claim_token, attempt, status, outcome, code, words, provider_message_id, reason, waiting_for, wait_ms, failed, not_sent,
-        duration_ms, payload_sha256)
+    select x.delivery_id, x.claim_token, x.attempt, x.provider_message_id, x.duration_ms, x.payload_sha256, p_statuses[x.place] as status,
+           p_outcomes[x.place] as outcome, p_codes[x.place] as code, p_words[x.place] as words, p_reasons[x.place] as reason,
+           p_waiting_for[x.place] as waiting_for, p_wait_ms[x.place] as wait_ms, p_failed[x.place] as failed, p_not_sent[x.place] as not_sent
+    from unnest(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids, p_durations_ms, p_payload_sha256, places)
+      as x (delivery_id, claim_token, attempt, provider_message_id, duration_ms, payload_sha256, place)
   ), moved as (
     update delivery.delivery d
     set status = v.status,
         reason = case when v.status = t.status then t.reason else 'outcome_unknown' end,
         waiting_for = case when v.status = t.status then t.waiting_for else 'the provider''s word, or a person''s decision' end,
         detail = case when t.status = 'sent' then null else t.words end,
-        -- Another account need not wait for this one's provider.
-        next_at = now() + case when t.waiting_for = 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id) then 0 else t.wait_ms end
-          * interval '1 millisecond',
+        -- Another account need not wait for this one's provider. Asked for no other row: a call for each costs more than all the rest, and
+        -- "and" asks behind what is null, too.
+        next_at = now() + case when t.waiting_for is not distinct from 'the provider' and delivery.has_other_way(d.run_step_id, d.lane_id)
+          then 0 else t.wait_ms end * interval '1 millisecond',
         failures = d.failures + t.failed::integer::smallint,
         not_sent = d.not_sent + t.not_sent::integer::smallint,
         provider_message_id = coalesce(t.provider_message_id, d.provider_message_id),
@@ -47,7 +52,7 @@ begin
           then 'uncertain' else t.status end as status) v
     where d.delivery_id = t.delivery_id and d.status = 'sending'
       and d.claim_token = t.claim_token -- guard: claim_token
-    returning d.delivery_id, d.run_step_id, d.status, d.reason
+    returning d.delivery_id, d.attempt, d.run_step_id, d.status, d.reason
   ), counted as (
     insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
     select n.run_step_id, n.status, n.reason, pg_backend_pid() % 32, n.amount
@@ -59,12 +64,17 @@ begin
       order by 1, 2, 3
     ) n
     on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
-  ), attempted as (
+  ), attempted as ( -- the attempt of a claim that holds is nobody else's
+    insert into delivery.attempt (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker)
+    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker
+    from told t join moved m on m.delivery_id = t.delivery_id and m.attempt = t.attempt
+    where t.outcome is not null
+  ), late as ( -- the sweeper may have written that nothing is known of it
     insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
     select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
-           m.delivery_id is null
-    from told t left join moved m on m.delivery_id = t.delivery_id
-    where t.outcome is not null
+           t.delivery_id not in (select m.delivery_id from moved m)
+    from told t
+    where t.outcome is not null and (t.delivery_id, t.attempt) not in (select m.delivery_id, m.attempt from moved m)
     on conflict (delivery_id, attempt) do update
       set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
           payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
@@ -75,14 +85,16 @@ begin
     moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
   end if;
   if moved_count < array_length(p_delivery_ids, 1) then
-    perform delivery.settle_late(p_delivery_ids, p_attempts, p_outcomes, p_provider_ids);
+    outcomes := array(select p_outcomes[x.place] from unnest(places) with ordinality as x (place, n) order by x.n);
+    perform delivery.settle_late(p_delivery_ids, p_attempts, outcomes, p_provider_ids);
   end if;
   perform delivery.wake_events(p_provider_ids);
   if exists (select from unnest(p_outcomes, p_codes) as x (outcome, code) where x.code is not null and x.outcome <> 'accepted') then
-    perform delivery.heed_codes(p_delivery_ids, p_attempts, p_codes);
+    perform delivery.heed_codes(p_delivery_ids, p_attempts,
+      array(select p_codes[x.place] from unnest(places) with ordinality as x (place, n) order by x.n));
   end if;
   -- An attempt whose answer came late had been accepted, and now a later one was not: it was sent all the same.
-  if exists (select from unnest(p_attempts, p_statuses) as x (attempt, status) where x.attempt > 1 and x.status <> 'sent') then
+  if exists (select from unnest(p_attempts, places) as x (attempt, place) where x.attempt > 1 and p_statuses[x.place] <> 'sent') then
     perform delivery.settle_late(array_agg(d.delivery_id), array_agg(d.attempt), array_agg(a.outcome), array_agg(a.provider_message_id))
     from delivery.delivery d
     join delivery.attempt a on a.delivery_id = d.delivery_id and a.outcome = 'accepted'

@@ -33,7 +33,9 @@ begin
       touched := touched + delivery.close_rest(work.run_step_id, work.month, work.close_as, p_limit);
     end if;
     range := delivery.sweep_range(work.run_step_id, work.month, work.settled_cursor, work.dispatch_cursor, p_limit);
-    touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    if range.oldest_at < now() - p_attention_ms * interval '1 millisecond' then
+      touched := touched + delivery.sweep_window(work.run_step_id, work.month, range.settled_upto, range.seen_upto, p_attention_ms, p_limit);
+    end if;
     touched := touched + delivery.sweep_overdue(work.run_step_id, work.month, p_limit);
     steps := steps || work.run_step_id;
     cursors := cursors || range.settled_upto;
@@ -54,9 +56,10 @@ end
 $$;
 comment on function delivery.sweep is 'Finds deliveries that a crash left hanging and sets them going again.';
 
--- How far everything is settled or has a next_at, and how far was looked: at most p_limit deliveries.
+-- How far everything is settled or has a next_at, how far was looked: at most p_limit deliveries, and since when the oldest of those
+-- that are open has been on its way.
 create or replace function delivery.sweep_range(p_run_step_id bigint, p_month integer, p_from bigint, p_to bigint, p_limit integer,
-  out settled_upto bigint, out seen_upto bigint)
+  out settled_upto bigint, out seen_upto bigint, out oldest_at timestamptz)
 language plpgsql
 as $$
 declare
@@ -65,10 +68,12 @@ declare
   oldest_open bigint;
 begin
   if p_from < p_to then
-    select max(w.contact_id), min(w.contact_id) filter (where w.status in ('planned', 'queued', 'sending') and w.next_at is null)
-    into seen_upto, oldest_open
+    select max(w.contact_id), min(w.contact_id) filter (where w.is_open), min(w.since) filter (where w.is_open)
+    into seen_upto, oldest_open, oldest_at
     from (
-      select d.contact_id, d.status, d.next_at from delivery.delivery d
+      select d.contact_id, coalesce(d.queued_at, d.planned_at) as since,
+             d.status in ('planned', 'queued', 'sending') and d.next_at is null as is_open
+      from delivery.delivery d
       where d.run_step_id = p_run_step_id and d.contact_id > p_from and d.contact_id <= p_to
         and d.delivery_id >= low
       order by d.contact_id limit p_limit

@@ -240,12 +240,15 @@ class Database(Stack):
 
     def all_of(value, kind):
       return array([literal(value)] * len(ids), kind)
+
+    def once(value, kind):
+      return array([literal(value)], kind)
     return int(self._verb(
       f"select delivery.record('{worker}', {array(ids, 'bigint')}, {all_of(token, 'bigint')}, {all_of(attempt, 'integer')}, "
-      f"{all_of(status, 'delivery.delivery_status')}, {all_of(outcome, 'delivery.outcome_class')}, {all_of(code, 'text')}, "
-      f"{all_of(words, 'text')}, {all_of(provider_id, 'text')}, {all_of(reason, 'text')}, {all_of(waiting_for, 'text')}, "
-      f"{all_of(wait_ms, 'bigint')}, {all_of(failed, 'boolean')}, {all_of(not_sent, 'boolean')}, {all_of(5, 'integer')}, "
-      f"{all_of('cafe', 'text')})")[0][0])
+      f"{once(status, 'delivery.delivery_status')}, {once(outcome, 'delivery.outcome_class')}, {once(code, 'text')}, "
+      f"{once(words, 'text')}, {all_of(provider_id, 'text')}, {once(reason, 'text')}, {once(waiting_for, 'text')}, "
+      f"{once(wait_ms, 'bigint')}, {once(failed, 'boolean')}, {once(not_sent, 'boolean')}, {all_of(5, 'integer')}, "
+      f"{all_of('cafe', 'text')}, {all_of(1, 'integer')})")[0][0])
 
   def sweep(self, attention_ms=10000, limit=1000):
     self.psql("update delivery.run_step set swept_at = '-infinity'")
