@@ -2,7 +2,7 @@
  *
  * postrider.jobs   direct exchange; routing key = the lane's queue name
  * <lane queue>     quorum queue, "postrider.<channel>.<account>.<class>", x-delivery-limit 10,
- *                  at-least-once dead-lettering (overflow reject-publish is its precondition)
+ *                  dead letters told at most once: the database does not depend on them
  * postrider.dead   fanout exchange and one quorum queue of that name
  *
  * Declaring is idempotent and also brings back what somebody deleted. An existing queue with other
