@@ -405,6 +405,7 @@ def run_once(fleet, row, random, name, first_pass=False):
   fleet.wait(lambda: not fleet.frozen, "the zombies to wake up")
   if row.stopped_s or row.act is freeze_worker:
     fleet.pause_for(1.5)
+    fleet.settle(campaign)  # what they had not begun is sent after all
   fleet.disarm()
   return (world, seconds) if hit and (not row.proof or row.proof(world)) else None
 
