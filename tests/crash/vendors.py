@@ -60,11 +60,11 @@ class VendorFleet(Fleet):
   # --- people ---
 
   def add_people(self, count):
-    """With a telephone and a device that either push service takes for one of its own."""
+    """With a telephone and a device that either push service takes for one of its own (not of 64 digits: those are Apple's alone)."""
     super().add_people(count)
     self.stack.psql(f"""
       insert into marketing.contact_point (contact_id, channel, address)
-      select n, channel, case channel when 'sms' then '+371' || 20000000 + n else 'a1b2' || lpad(to_hex(n), 60, '0') end
+      select n, channel, case channel when 'sms' then '+371' || 20000000 + n else 'a1b2' || lpad(to_hex(n), 64, '0') end
       from generate_series(1, {count}) n, unnest(array['sms', 'push']::marketing.channel[]) channel;
       insert into marketing.consent (contact_id, channel, topic_id, is_granted, source)
       select n, channel, 1, true, 'test' from generate_series(1, {count}) n, unnest(array['sms', 'push']::marketing.channel[]) channel;""")
