@@ -144,7 +144,7 @@ CREATE FUNCTION delivery.callbacks_to_parse(p_limit integer) RETURNS TABLE(callb
   order by i.callback_inbox_id
 $$;
 COMMENT ON FUNCTION delivery.callbacks_to_parse(p_limit integer) IS 'Callbacks that a receiver is to read again.';
-CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_in_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
+CREATE FUNCTION delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint, p_delivery_ids bigint[], p_epochs integer[]) RETURNS TABLE(delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint, expires_in_ms bigint, expires_at_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text, first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -256,7 +256,7 @@ begin
     on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
   )
   select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (date_part('epoch', m.expires_at - now()) * 1000)::bigint,
-    (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
+    (date_part('epoch', m.expires_at) * 1000)::bigint, (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
   -- A probe that may not be sent tries nothing: another one may.

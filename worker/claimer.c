@@ -46,6 +46,7 @@ enum claim_column {
 	COLUMN_NOT_SENT,
 	COLUMN_RUN_STEP_ID,
 	COLUMN_EXPIRES_IN_MS,
+	COLUMN_EXPIRES_AT_MS,
 	COLUMN_PLANNED_AT_MS,
 	COLUMN_CONTACT_ID,
 	COLUMN_CONTACT_POINT_ID,
@@ -140,6 +141,7 @@ static void read_facts(struct claimer *claimer, struct delivery *delivery, const
 	facts->not_sent = (int32_t)pg_rows_int64(rows, row, COLUMN_NOT_SENT);
 	facts->was_uncertain = pg_rows_bool(rows, row, COLUMN_WAS_UNCERTAIN);
 	facts->expires_at_ms = claimer->asked_at_ms + pg_rows_int64(rows, row, COLUMN_EXPIRES_IN_MS);
+	facts->wall_expires_at_ms = pg_rows_int64(rows, row, COLUMN_EXPIRES_AT_MS);
 	facts->planned_at_ms = pg_rows_int64(rows, row, COLUMN_PLANNED_AT_MS);
 	facts->contact_id = pg_rows_int64(rows, row, COLUMN_CONTACT_ID);
 	facts->contact_point_id = pg_rows_int64(rows, row, COLUMN_CONTACT_POINT_ID);

@@ -35,6 +35,7 @@ struct delivery_facts {
 	const char *profile, *data; /* JSON */
 	int64_t points, contact_id, contact_point_id;
 	int64_t expires_at_ms;      /* clock_now_ms(): the wall clock may step */
+	int64_t wall_expires_at_ms; /* the same moment for the provider, alike in every attempt */
 	int64_t planned_at_ms;      /* wall clock, for dates that people see */
 	int32_t attempt;            /* this one; 1 for the first */
 	int32_t failures, not_sent; /* of the attempts before */
@@ -65,7 +66,8 @@ struct delivery {
 	const char *unsubscribe_url, *preferences_url;
 	struct text subject, body_text, body_html, link, image, data; /* rendered */
 	struct provider_request request;
-	char payload_sha256[33]; /* the first half of the digest, in hex: enough to tell two payloads apart */
+	/* Of what the person gets to see, whoever brings it: the first half of the digest, in hex. */
+	char payload_sha256[33];
 };
 
 struct delivery_pool;

@@ -27,6 +27,7 @@ static const struct pg_statement pause_account_statement = {.name = "pause_accou
 
 #define DOCUMENT_MAX     (512 * 1024)
 #define CALLBACK_URL_MAX 2000
+#define SAID_MAX         (16 * 1024 * 1024) /* more than all that a message can render */
 
 void sender_init(struct sender *sender, struct recorder *recorder, struct recheck *recheck, struct lanes *lanes,
 		 struct pg_session *questions, struct inbox_writer *inbox, struct links *links, struct metrics *metrics,
@@ -43,6 +44,7 @@ void sender_init(struct sender *sender, struct recorder *recorder, struct rechec
 	message_links_init(&sender->links, links);
 	text_init(&sender->document, DOCUMENT_MAX);
 	text_init(&sender->callback_url, CALLBACK_URL_MAX);
+	text_init(&sender->said, SAID_MAX);
 	sender->templates = template_context_new();
 	pg_values_init(&sender->values);
 }
@@ -52,6 +54,7 @@ void sender_release(struct sender *sender)
 	message_links_release(&sender->links);
 	text_release(&sender->document);
 	text_release(&sender->callback_url);
+	text_release(&sender->said);
 	template_context_free(&sender->templates);
 	pg_values_release(&sender->values);
 }
@@ -322,23 +325,23 @@ static struct slice slice_of(const struct text *text)
 	return (struct slice){.bytes = text_string(text), .length = text->length};
 }
 
-static void note_payload(struct delivery *delivery)
+/* Not of the request: another vendor words it otherwise, and some are told how many seconds are left. */
+static void note_payload(struct sender *sender, struct delivery *delivery)
 {
+	const struct text *parts[] = {&delivery->subject, &delivery->body_text, &delivery->body_html,
+				      &delivery->link,    &delivery->image,     &delivery->data};
 	uint8_t digest[DIGEST_SHA256_BYTES];
-	static const char hex[] = "0123456789abcdef";
+	struct text *said = &sender->said;
 
-	digest_sha256(text_string(&delivery->request.body), delivery->request.body.length, digest);
-	for (size_t i = 0; i < sizeof(delivery->payload_sha256) / 2; i++) {
-		delivery->payload_sha256[2 * i] = hex[digest[i] >> 4];
-		delivery->payload_sha256[2 * i + 1] = hex[digest[i] & 15];
+	text_clear(said);
+	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+		text_add_bytes(said, text_string(parts[i]), parts[i]->length);
+		text_add_char(said, '\0');
 	}
-	delivery->payload_sha256[sizeof(delivery->payload_sha256) - 1] = '\0';
-}
-
-/* Of the wall clock; in whole seconds, so that a retry says the same. */
-static int64_t expires_at_ms(const struct delivery *delivery, int64_t wall_ms)
-{
-	return (wall_ms + delivery->facts.expires_at_ms - clock_now_ms() + 500) / 1000 * 1000;
+	digest_sha256(text_string(said), said->length, digest);
+	text_clear(said);
+	digest_add_hex(said, digest, sizeof(delivery->payload_sha256) / 2);
+	memcpy(delivery->payload_sha256, text_string(said), sizeof(delivery->payload_sha256));
 }
 
 /* Where the receiver takes what this provider has to tell of this delivery. */
@@ -357,7 +360,6 @@ static const char *callback_url(struct sender *sender, const struct delivery *de
 static bool build(struct sender *sender, struct delivery *delivery)
 {
 	struct account *account = delivery->account;
-	int64_t now_ms = clock_wall_ms();
 	char key[32];
 	struct error err = {0};
 	struct provider_message message = {
@@ -369,8 +371,8 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.body_text = slice_of(&delivery->body_text),
 		.body_html = slice_of(&delivery->body_html),
 		.created_at_ms = delivery->facts.planned_at_ms,
-		.now_ms = now_ms,
-		.expires_at_ms = expires_at_ms(delivery, now_ms),
+		.now_ms = clock_wall_ms(),
+		.expires_at_ms = delivery->facts.wall_expires_at_ms,
 		.is_marketing = delivery->step->is_marketing,
 		.is_silent = delivery->step->is_silent,
 		.link = slice_of(&delivery->link),
@@ -389,7 +391,7 @@ static bool build(struct sender *sender, struct delivery *delivery)
 			 err.text);
 		return false;
 	}
-	note_payload(delivery);
+	note_payload(sender, delivery);
 	return true;
 }
 

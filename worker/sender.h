@@ -24,9 +24,9 @@ struct sender {
 	struct pg_session *questions;
 	struct metrics *metrics;
 	const bool *draining;
-	const char *public_url;             /* borrowed; "": providers are not told where the receiver is */
-	struct text document, callback_url; /* scratch */
-	struct template_context *templates; /* one for all renders: its memory is kept */
+	const char *public_url;                   /* borrowed; "": providers are not told where the receiver is */
+	struct text document, callback_url, said; /* scratch */
+	struct template_context *templates;       /* one for all renders: its memory is kept */
 	struct inbox_writer *inbox;
 	struct message_links links;
 	struct pg_values values;

@@ -6,12 +6,13 @@
 -- `planned`. Stale or already taken messages return no row: acknowledge them and forget them.
 --
 -- p_claim_token: random, this worker's and this batch's. Asking again with the same token gives the same deliveries: a worker whose connection
--- broke before the answer repeats the call. What is left until the expiry is told in ms, so that a worker's clock may be wrong. Returns a row per delivery that was looked at; refusal is null for those to send.
+-- broke before the answer repeats the call. What is left until the expiry is told in ms, so that a worker's clock may be wrong, and the
+-- hour itself for the provider. Returns a row per delivery that was looked at; refusal is null for those to send.
 create or replace function delivery.claim(p_worker text, p_lane_id integer, p_claim_token bigint, p_lease_ms bigint,
   p_delivery_ids bigint[], p_epochs integer[])
 returns table (
   delivery_id bigint, refusal text, attempt integer, failures smallint, not_sent smallint, run_step_id bigint,
-  expires_in_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text,
+  expires_in_ms bigint, expires_at_ms bigint, planned_at_ms bigint, contact_id bigint, contact_point_id bigint, address text, member_no text,
   first_name text, last_name text, language text, time_zone text, tier text, points bigint, profile text, data text, was_uncertain boolean)
 language plpgsql
 security definer
@@ -126,7 +127,7 @@ begin
     on conflict (lane_id, slot) do update set newest_queued_at = greatest(lp.newest_queued_at, excluded.newest_queued_at)
   )
   select m.delivery_id, m.refusal, m.attempt, m.failures, m.not_sent, m.run_step_id, (date_part('epoch', m.expires_at - now()) * 1000)::bigint,
-    (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
+    (date_part('epoch', m.expires_at) * 1000)::bigint, (date_part('epoch', m.planned_at) * 1000)::bigint, m.contact_id, m.contact_point_id, m.address, m.member_no, m.first_name,
     m.last_name, m.language, m.time_zone, m.tier, m.points, m.profile::text, m.data::text, m.was_uncertain
   from moved m;
   -- A probe that may not be sent tries nothing: another one may.

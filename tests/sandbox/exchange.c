@@ -17,7 +17,7 @@ static struct text *field_texts(struct exchange *exchange, size_t at)
 {
 	struct text *texts[] = {&exchange->key,     &exchange->delivery,   &exchange->recipient,
 				&exchange->message, &exchange->credential, &exchange->callback_url,
-				&exchange->opened};
+				&exchange->said};
 
 	return at < ARRAY_LENGTH(texts) ? texts[at] : NULL;
 }
@@ -48,7 +48,6 @@ void exchange_clear(struct exchange *exchange)
 	exchange->status = 0;
 	exchange->content_type = NULL;
 	exchange->accepted = exchange->is_early = false;
-	exchange->hashed = (struct span){0};
 	exchange->delay_ms = 0;
 }
 
@@ -152,7 +151,7 @@ void exchange_add_id(struct text *out, size_t bytes)
 
 static void record(struct exchange *exchange)
 {
-	struct span hashed = exchange->hashed.bytes ? exchange->hashed : exchange->body;
+	struct span hashed = exchange->said.length > 0 ? span_of_text(&exchange->said) : exchange->body;
 	uint32_t repeat;
 
 	repeat = ledger_add(exchange->sandbox->ledger, &(struct ledger_entry){

@@ -44,8 +44,8 @@ struct exchange {
 	struct text message;      /* the vendor's number of the message */
 	struct text credential;   /* which of the vendor's customers it is */
 	struct text callback_url; /* where this message's status goes, for vendors that are told with each */
-	struct text opened;       /* what an encrypted body holds */
-	struct span hashed;       /* whose hash the ledger gets; the body where it is not set */
+	/* What the ledger gets the hash of, where the body will not do: it is encrypted, or counts the seconds that are left. */
+	struct text said;
 
 	int64_t delay_ms; /* the answer waits so long */
 	bool is_early;    /* the answer waits until the first callback was answered */

@@ -277,6 +277,18 @@ static void find_delivery(const struct exchange *exchange, const json_t *message
 		span_add(delivery, span_skip(label, 2));
 }
 
+/* All but the seconds that are left; last, for they are taken out. */
+static void note_said(struct exchange *exchange, const json_t *message)
+{
+	char *said;
+
+	json_object_del(json_object_get(message, "android"), "ttl");
+	said = json_dumps(message, JSON_COMPACT);
+	if (said)
+		text_add(&exchange->said, said);
+	free(said);
+}
+
 static void take(struct exchange *exchange, const json_t *message)
 {
 	const char *token = jwt_text(message, "token");
@@ -291,6 +303,7 @@ static void take(struct exchange *exchange, const json_t *message)
 	exchange_add_id(&name, 16);
 	exchange_accept(exchange, span_of_text(&delivery), span_of(token));
 	text_add(&exchange->message, text_string(&name));
+	note_said(exchange, message);
 	exchange_answer_json(exchange, 200, json_pack("{s:s}", "name", text_string(&name)));
 	text_release(&name);
 	text_release(&delivery);

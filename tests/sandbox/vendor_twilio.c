@@ -270,6 +270,17 @@ static json_t *resource(const struct exchange *exchange, const struct order *ord
 			 "error_message", "price", "date_sent", "api_version", "2010-04-01");
 }
 
+/* All but the seconds that are left. */
+static void note_said(struct exchange *exchange, const struct order *order)
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (i == VALIDITY)
+			continue;
+		span_add(&exchange->said, span_of_text(&order->fields[i]));
+		text_add_char(&exchange->said, '\n');
+	}
+}
+
 static void take(struct exchange *exchange, const struct order *order)
 {
 	const struct text *callback = &order->fields[STATUS_CALLBACK];
@@ -284,6 +295,7 @@ static void take(struct exchange *exchange, const struct order *order)
 	query = span_cut(&query, '#');
 	(void)span_find_field(query, "delivery", &delivery);
 	exchange_accept(exchange, span_of_text(&delivery), span_of_text(&order->fields[TO]));
+	note_said(exchange, order);
 	text_add(&exchange->message, text_string(&sid));
 	text_add(&exchange->credential, accounts_text(exchange->sandbox->accounts, "twilio", "sid"));
 	span_add(&exchange->callback_url, span_of_text(callback));

@@ -169,7 +169,6 @@ static bool open_body(struct exchange *exchange, struct span name, struct text *
 	return opened;
 }
 
-/* The exchange's own text, so that the hash can be made of it: the answer has no body. */
 static void take(struct exchange *exchange, struct span name)
 {
 	struct error err = {0};
@@ -177,15 +176,14 @@ static void take(struct exchange *exchange, struct span name)
 	json_t *payload;
 
 	exchange_answer(exchange, 201, NULL, "");
-	if (exchange->body.length > 0 && !open_body(exchange, name, &exchange->opened, &err)) {
+	if (exchange->body.length > 0 && !open_body(exchange, name, &exchange->said, &err)) {
 		refuse(exchange, 400, err.text);
 		return;
 	}
-	payload = json_loadb(text_string(&exchange->opened), exchange->opened.length, 0, NULL);
+	payload = json_loadb(text_string(&exchange->said), exchange->said.length, 0, NULL);
 	text_init(&delivery, 256);
 	exchange_add_delivery(exchange, payload, &delivery);
 	exchange_accept(exchange, span_of_text(&delivery), name);
-	exchange->hashed = span_of_text(&exchange->opened);
 	exchange_add_id(&exchange->message, 16);
 	text_addf(&exchange->headers, "Location: /webpush/message/%s\r\n", text_string(&exchange->message));
 	text_release(&delivery);

@@ -49,26 +49,13 @@ static int64_t left_s(const struct provider_message *message)
 	return seconds > 0 ? seconds : 0;
 }
 
-/* Rounded down, never up: a retry a little later then has the same bytes, so that a repetition can be recognised as one. */
-static int64_t in_steps(int64_t seconds, int64_t step_s)
-{
-	return seconds - seconds % step_s;
-}
-
-static int64_t ttl_s(const struct provider_message *message)
-{
-	int64_t seconds = left_s(message);
-
-	return in_steps(seconds, seconds >= 3600 ? 600 : seconds >= 600 ? 60 : 1);
-}
-
 /* The tag makes a notification that comes twice replace the first. Not collapse_key: Firebase keeps no more than four of
  * them for a device and would drop the messages of all others. */
 static void add_android(const struct provider_message *message, struct text *out)
 {
 	text_addf(out, ",\"android\":{\"priority\":\"%s\"", message->is_silent ? "NORMAL" : "HIGH");
 	if (message->expires_at_ms != 0)
-		text_addf(out, ",\"ttl\":\"%" PRId64 "s\"", ttl_s(message));
+		text_addf(out, ",\"ttl\":\"%" PRId64 "s\"", left_s(message));
 	if (!message->is_silent)
 		text_addf(out, ",\"notification\":{\"tag\":\"d-%" PRId64 "\"}", message->delivery_id);
 	text_add_char(out, '}');
@@ -82,8 +69,7 @@ static void add_apns(const struct provider_message *message, struct text *out)
 		  message->is_silent ? "background" : "alert", message->is_silent ? "5" : "10");
 	text_addf(out, ",\"apns-collapse-id\":\"d-%" PRId64 "\"", message->delivery_id);
 	if (message->expires_at_ms != 0)
-		text_addf(out, ",\"apns-expiration\":\"%" PRId64 "\"",
-			  in_steps(message->expires_at_ms / 1000, left_s(message) >= 600 ? 60 : 1));
+		text_addf(out, ",\"apns-expiration\":\"%" PRId64 "\"", message->expires_at_ms / 1000);
 	text_add(out, "},\"payload\":{\"aps\":{");
 	if (message->is_silent)
 		text_add(out, "\"content-available\":1");
