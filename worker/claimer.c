@@ -33,9 +33,9 @@ struct claimer {
 
 static const struct pg_statement claim_statement = {
 	.name = "claim",
-	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_in_ms, planned_at_ms, "
-	       "contact_id, contact_point_id, points, was_uncertain, address, member_no, first_name, last_name, "
-	       "language, time_zone, tier, profile, data from delivery.claim($1, $2, $3, $4, $5, $6)",
+	.sql = "select delivery_id, refusal, attempt, failures, not_sent, run_step_id, expires_in_ms, expires_at_ms, "
+	       "planned_at_ms, contact_id, contact_point_id, points, was_uncertain, address, member_no, first_name, "
+	       "last_name, language, time_zone, tier, profile, data from delivery.claim($1, $2, $3, $4, $5, $6)",
 };
 
 enum claim_column {
