@@ -81,16 +81,10 @@ class Chaos:
     self.fleet.stack.rabbitmqctl("close_all_connections", "crash test")
 
   def purge(self, _):
-    for lane in self.existing_lanes():
-      self.fleet.stack.rabbitmqctl("purge_queue", lane)
+    self.fleet.purge_queues()
 
   def delete_queues(self, _):
-    for lane in self.existing_lanes():
-      self.fleet.stack.rabbitmqctl("delete_queue", lane)
-
-  def existing_lanes(self):
-    names = self.fleet.stack.rabbitmqctl("list_queues", "--quiet", "--no-table-headers", "name").split()
-    return [lane for lane in self.fleet.lanes() if lane in names]
+    self.fleet.delete_queues()
 
   def restart_database(self, _):
     self.fleet.stack.restart_postgres()

@@ -41,6 +41,16 @@ Bodies = [%s],
  || {Queue, Body} <- Bodies], ok."""
 
 
+# A quorum queue may take longer than the broker allows itself when the machine is busy: then it is asked again.
+EACH_QUEUE = """
+Often = fun F(Ask, Left) -> case Ask() of {error, _} when Left > 0 -> timer:sleep(200), F(Ask, Left - 1); {error, Why} -> exit(Why); _ -> ok end end,
+[case rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, Name)) of {ok, Q} -> Often(fun() -> %s end, 20); _ -> gone end || Name <- [%s]], ok."""
+# Cancelled inside the queue and not through the channel, which therefore goes on believing in them.
+FORGET_CONSUMERS = """
+[ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
+ || C <- rabbit_amqqueue:consumers(Q)]"""
+
+
 class Fleet(Engine):
   def __init__(self, directory, env=None, schedulers=2, workers=3):
     super().__init__(directory, schedulers, workers, durable=True, env={**SETTINGS, **(env or {})})
@@ -136,8 +146,7 @@ class Fleet(Engine):
       program.kill()
       program.env.pop(FAILPOINT, None)
       program.start()
-    for lane in self.lanes():
-      self.stack.rabbitmqctl("purge_queue", lane)
+    self.purge_queues()
     for program in self.programs():
       self.wait(program.ready, f"{program.name} to be ready again")
 
@@ -196,6 +205,21 @@ class Fleet(Engine):
 
   def lanes(self):
     return [name for name, in self.stack.psql("select queue_name from delivery.lane order by 1")]
+
+  def purge_queues(self):
+    self._on_queues("rabbit_amqqueue:purge(Q)")
+
+  def delete_queues(self):
+    self._on_queues('rabbit_amqqueue:delete(Q, false, false, <<"crash test">>)')
+
+  def forget_consumers(self):
+    """The queues lose their consumers and nobody is told, as when a subscription meets the end of a deleted queue."""
+    self._on_queues(FORGET_CONSUMERS)
+
+  def _on_queues(self, doing):
+    """At once for all: starting the command takes longer than what it does."""
+    names = ", ".join(f'<<"{lane}">>' for lane in self.lanes())
+    self.stack.rabbitmqctl("eval", EACH_QUEUE % (doing, names))
 
   def publish(self, messages):
     """Puts (delivery, epoch, lane, queue) on the broker, beside what the schedulers put there."""

@@ -46,16 +46,6 @@ class World:
   told_before: Optional[dict] = None       # counts of callbacks
 
 
-EACH_QUEUE = """
-[begin {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, Name)), %s end || Name <- [%s]], ok."""
-PURGE = "rabbit_amqqueue:purge(Q)"
-DELETE = 'rabbit_amqqueue:delete(Q, false, false, <<"crash test">>)'
-# Cancelled inside the queue and not through the channel, which therefore goes on believing in them.
-FORGET_CONSUMERS = """
-[ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
- || C <- rabbit_amqqueue:consumers(Q)]"""
-
-
 def dead_workers_load(world):
   return IN_FLIGHT_CAP
 
@@ -122,23 +112,16 @@ def restart_broker(world):
   world.fleet.stack.restart_rabbitmq()
 
 
-def on_queues(world, doing):
-  """At once for all: starting the command takes longer than what it does."""
-  names = ", ".join(f'<<"{lane}">>' for lane in world.fleet.lanes())
-  world.fleet.stack.rabbitmqctl("eval", EACH_QUEUE % (doing, names))
-
-
 def empty_broker(world):
-  on_queues(world, PURGE)
+  world.fleet.purge_queues()
 
 
 def delete_queues(world):
-  on_queues(world, DELETE)
+  world.fleet.delete_queues()
 
 
 def forget_consumers(world):
-  """The queues lose their consumers and nobody is told, as when a subscription meets the end of a deleted queue."""
-  on_queues(world, FORGET_CONSUMERS)
+  world.fleet.forget_consumers()
 
 
 def drop_broker_connections(world):
