@@ -372,26 +372,31 @@ end
 $$;
 COMMENT ON FUNCTION delivery.count_change(p_run_step_ids bigint[], p_amounts bigint[], p_from delivery.delivery_status, p_from_reason text, p_to delivery.delivery_status, p_to_reason text) IS 'Notes in the tally that deliveries went from one status to another; returns how many.';
 CREATE FUNCTION delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+begin
   insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
   select m.run_step_id, m.status, coalesce(m.reason, ''), pg_backend_pid() % 32, sum(m.amount)
   from unnest(p_run_step_ids, p_statuses, p_reasons, p_amounts) as m (run_step_id, status, reason, amount)
   group by m.run_step_id, m.status, coalesce(m.reason, '')
   having sum(m.amount) <> 0
   order by m.run_step_id, m.status, coalesce(m.reason, '')
-  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
 $$;
 COMMENT ON FUNCTION delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[]) IS 'Adds to the tally of deliveries by status. Called by the functions that move deliveries, in the same transaction.';
 CREATE FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-  select coalesce(bool_and(not exists (
-    select from delivery.delivery d
-    where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.contact_id <= r.plan_cursor
-      and d.status = 'planned' and d.delivery_id >= delivery.first_id_of(r.month))), true)
-  from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id)
-  where rs.campaign_run_id = p_campaign_run_id
+begin
+  return (
+    select coalesce(bool_and(not exists (
+      select from delivery.delivery d
+      where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.contact_id <= r.plan_cursor
+        and d.status = 'planned' and d.delivery_id >= delivery.first_id_of(r.month))), true)
+    from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id)
+    where rs.campaign_run_id = p_campaign_run_id);
+end
 $$;
 COMMENT ON FUNCTION delivery.cursors_at_end(p_campaign_run_id bigint) IS 'Whether everything of a run has been put on the broker at least once.';
 CREATE FUNCTION delivery.day_cap(p_provider_account_id integer, p_day date) RETURNS integer
@@ -413,6 +418,7 @@ CREATE FUNCTION delivery.dispatch(p_lane_id integer, p_limit integer) RETURNS TA
 #variable_conflict use_column
 declare
   feed record;
+  steps bigint[];
   left_over integer;
   budget integer;
   rounding double precision;
@@ -425,7 +431,8 @@ declare
   took_any boolean := true;
 begin
   -- An idle lane is asked often: no lock, so nothing to write.
-  if not exists (select from delivery.lane_feeds(p_lane_id)) then
+  steps := array(select f.run_step_id from delivery.lane_feeds(p_lane_id) f);
+  if cardinality(steps) = 0 then
     return;
   end if;
   -- An open breaker lets a single delivery through after its pause.
@@ -441,7 +448,7 @@ begin
   end if;
   -- Cursors move in these rows: taken in one order, the sweeper's.
   perform from delivery.run_step rs
-  where rs.run_step_id in (select f.run_step_id from delivery.lane_feeds(p_lane_id) f)
+  where rs.run_step_id = any (steps)
   order by rs.run_step_id for no key update;
   -- A second round hands out what the small ones left.
   while left_over > 0 and took_any and round < 4 loop
@@ -451,7 +458,7 @@ begin
     rounding := random();
     for feed in
       select f.*, sum(f.weight) over () as weights, sum(f.weight) over (order by f.run_step_id) as weights_up_to
-      from delivery.lane_feeds(p_lane_id) f order by f.run_step_id
+      from delivery.lane_feeds(p_lane_id) f where f.run_step_id = any (steps) order by f.run_step_id
     loop
       share := floor(rounding + budget * feed.weights_up_to::double precision / feed.weights)
              - floor(rounding + budget * (feed.weights_up_to - feed.weight)::double precision / feed.weights);
@@ -850,14 +857,16 @@ end
 $$;
 COMMENT ON FUNCTION delivery.follow_wishes() IS 'Starts, pauses, resumes and cancels campaigns as people wished.';
 CREATE FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-  select exists (
+begin
+  return exists (
     select from delivery.run_step_lane sl
     join delivery.lane l using (lane_id)
     join delivery.provider_account a using (provider_account_id)
     where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until));
+end
 $$;
 COMMENT ON FUNCTION delivery.has_other_way(p_run_step_id bigint, p_lane_id integer) IS 'Whether a step''s messages can go through another account.';
 CREATE FUNCTION delivery.heed_answers(p_inbox_ids bigint[], p_positions integer[], p_delivery_ids bigint[]) RETURNS void
@@ -1087,21 +1096,25 @@ end
 $$;
 COMMENT ON FUNCTION delivery.inbox_read(p_contact_id bigint, p_delivery_ids bigint[]) IS 'Marks messages in a contact''s inbox as read.';
 CREATE FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-  select not exists (
+begin
+  return not exists (
     select from delivery.run_step_lane sl
     join delivery.lane l using (lane_id)
     join delivery.provider_account a using (provider_account_id)
     where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id and a.priority < p_priority
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until));
+end
 $$;
 COMMENT ON FUNCTION delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer) IS 'Whether an account is the first that works for a step.';
 CREATE FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-  select p_attempts_made > 0 and exists (
-    select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'))
+begin
+  return p_attempts_made > 0 and exists (
+    select from delivery.attempt a where a.delivery_id = p_delivery_id and a.outcome in ('uncertain', 'accepted'));
+end
 $$;
 COMMENT ON FUNCTION delivery.is_in_doubt(p_delivery_id bigint, p_attempts_made integer) IS 'Whether an earlier attempt has arrived, or may have, although the delivery goes on.';
 CREATE FUNCTION delivery.keep_callbacks(p_account_ids integer[], p_sha256 text[], p_targets text[], p_headers text[], p_bodies text[], p_problems text[], p_places integer[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) RETURNS integer
@@ -1196,9 +1209,12 @@ end
 $$;
 COMMENT ON FUNCTION delivery.lane_quota(p_run_step_id bigint, p_lane_id integer) IS 'How many messages of a step an account may take now, beside others of the same priority.';
 CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text, channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint, connections_max integer)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
+begin
+  return query
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
          coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
@@ -1206,7 +1222,8 @@ CREATE FUNCTION delivery.lanes() RETURNS TABLE(lane_id integer, queue_name text,
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)
-  order by l.class, l.lane_id
+  order by l.class, l.lane_id;
+end
 $$;
 COMMENT ON FUNCTION delivery.lanes() IS 'The lanes, transactional ones first, with their provider accounts.';
 CREATE FUNCTION delivery.lead(p_task text, p_holder text, p_hold_ms bigint) RETURNS boolean
@@ -1354,14 +1371,16 @@ end
 $$;
 COMMENT ON FUNCTION delivery.note_dead_letter(p_source text, p_reason text, p_body text, p_delivery_id bigint, p_epoch integer) IS 'Keeps a message that made no sense or died on the broker, and sets its delivery going again.';
 CREATE FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+begin
   update delivery.lane l
   set ready_count = p_ready, consumer_count = p_consumers, measured_at = now(),
       empty_since = case when p_ready > 0 then null else coalesce(l.empty_since, now()) end
   where l.lane_id = p_lane_id
-    and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
+    and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds');
+end
 $$;
 COMMENT ON FUNCTION delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint) IS 'Writes down how many messages wait on the broker.';
 CREATE FUNCTION delivery.note_partial_check(p_partial_version_id bigint, p_problem text) RETURNS void
@@ -1663,10 +1682,13 @@ end
 $$;
 COMMENT ON FUNCTION delivery.put_events(p_inbox_ids bigint[], p_kinds text[], p_at_ms bigint[], p_machine boolean[], p_delivery_ids bigint[], p_message_ids text[], p_keys text[], p_addresses text[], p_codes text[], p_words text[], p_links text[], p_answers text[]) IS 'Writes down what callbacks say.';
 CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) RETURNS TABLE(delivery_id bigint, refusal text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+#variable_conflict use_column
+begin
+  return query
   select d.delivery_id,
          case when a.paused_until > now() or (a.open_until is not null and a.probe_delivery_id is distinct from d.delivery_id)
          then 'provider_paused' else
@@ -1681,7 +1703,8 @@ CREATE FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery
   join marketing.campaign c on c.campaign_id = cr.campaign_id
   left join marketing.topic t on t.topic_id = c.topic_id
   left join marketing.contact p on p.contact_id = d.contact_id
-  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
+  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r;
+end
 $$;
 COMMENT ON FUNCTION delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[]) IS 'Whether claimed deliveries may still be sent, for those that had to wait for a moment.';
 CREATE FUNCTION delivery.record(p_worker text, p_delivery_ids bigint[], p_claim_tokens bigint[], p_attempts integer[], p_statuses delivery.delivery_status[], p_outcomes delivery.outcome_class[], p_codes text[], p_words text[], p_provider_ids text[], p_reasons text[], p_waiting_for text[], p_wait_ms bigint[], p_failed boolean[], p_not_sent boolean[], p_durations_ms integer[], p_payload_sha256 text[], p_places integer[] DEFAULT NULL::integer[]) RETURNS integer
@@ -1870,16 +1893,20 @@ CREATE FUNCTION delivery.run_step_facts(p_run_step_id bigint) RETURNS TABLE(camp
 $$;
 COMMENT ON FUNCTION delivery.run_step_facts(p_run_step_id bigint) IS 'Template and policies of a step, for the workers.';
 CREATE FUNCTION delivery.runs_to_plan(p_limit integer) RETURNS TABLE(campaign_run_id bigint, plan_cursor bigint, segment_condition text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
+begin
+  return query
   select r.campaign_run_id, r.plan_cursor, r.segment_condition
   from delivery.campaign_run r
   join marketing.campaign c using (campaign_id)
   where r.ended_at is null and r.plan_ended_at is null and r.close_as is null and c.desired_status = 'running'
     and r.segment_condition is not null
   order by r.plan_cursor, r.campaign_run_id
-  limit p_limit
+  limit p_limit;
+end
 $$;
 COMMENT ON FUNCTION delivery.runs_to_plan(p_limit integer) IS 'Runs whose audience is still being made.';
 CREATE FUNCTION delivery.set_aside_callback(p_problem text) RETURNS bigint

@@ -12,8 +12,8 @@
 #include "shared/memory.h"
 
 #define RETRY_AFTER_REFUSAL_MS 1000
-#define GOOD_BATCH             200
-#define LARGE_BATCH            400 /* of messages that are here and have time */
+#define GOOD_BATCH             400
+#define LARGE_BATCH            700 /* of messages that are here and have time */
 
 struct claimer {
 	struct pg_session *database;

@@ -36,30 +36,34 @@ comment on function delivery.account_works is 'Whether an account is switched on
 -- Whether another lane than p_lane_id works for this step.
 create or replace function delivery.has_other_way(p_run_step_id bigint, p_lane_id integer)
 returns boolean
-language sql
+language plpgsql
 stable
 as $$
-  select exists (
+begin
+  return exists (
     select from delivery.run_step_lane sl
     join delivery.lane l using (lane_id)
     join delivery.provider_account a using (provider_account_id)
     where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until));
+end
 $$;
 comment on function delivery.has_other_way is 'Whether a step''s messages can go through another account.';
 
 -- Whether the lane is the one to take messages of the step that may go through any: no working one comes before it.
 create or replace function delivery.is_first_way(p_run_step_id bigint, p_lane_id integer, p_priority integer)
 returns boolean
-language sql
+language plpgsql
 stable
 as $$
-  select not exists (
+begin
+  return not exists (
     select from delivery.run_step_lane sl
     join delivery.lane l using (lane_id)
     join delivery.provider_account a using (provider_account_id)
     where sl.run_step_id = p_run_step_id and sl.lane_id <> p_lane_id and a.priority < p_priority
-      and delivery.account_works(a.is_active, a.open_until, a.paused_until))
+      and delivery.account_works(a.is_active, a.open_until, a.paused_until));
+end
 $$;
 comment on function delivery.is_first_way is 'Whether an account is the first that works for a step.';
 

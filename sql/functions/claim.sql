@@ -144,12 +144,15 @@ comment on function delivery.claim is 'A worker takes deliveries to send them; c
 -- Which of these claimed deliveries may still be sent. For those that waited more than a moment after the claim.
 create or replace function delivery.recheck(p_claim_token_per_delivery bigint[], p_delivery_ids bigint[])
 returns table (delivery_id bigint, refusal text)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
+#variable_conflict use_column
+begin
+  return query
   select d.delivery_id,
          case when a.paused_until > now() or (a.open_until is not null and a.probe_delivery_id is distinct from d.delivery_id)
          then 'provider_paused' else
@@ -164,6 +167,7 @@ as $$
   join marketing.campaign c on c.campaign_id = cr.campaign_id
   left join marketing.topic t on t.topic_id = c.topic_id
   left join marketing.contact p on p.contact_id = d.contact_id
-  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r
+  cross join lateral marketing.reach(d.contact_id, rs.channel, c.topic_id) r;
+end
 $$;
 comment on function delivery.recheck is 'Whether claimed deliveries may still be sent, for those that had to wait for a moment.';

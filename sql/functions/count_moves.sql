@@ -2,15 +2,17 @@
 -- Each connection has its own slot, so writers rarely meet; rows are taken in one order, so they never deadlock.
 create or replace function delivery.count_moves(p_run_step_ids bigint[], p_statuses delivery.delivery_status[], p_reasons text[], p_amounts bigint[])
 returns void
-language sql
+language plpgsql
 as $$
+begin
   insert into delivery.tally as t (run_step_id, status, reason, slot, amount)
   select m.run_step_id, m.status, coalesce(m.reason, ''), pg_backend_pid() % 32, sum(m.amount)
   from unnest(p_run_step_ids, p_statuses, p_reasons, p_amounts) as m (run_step_id, status, reason, amount)
   group by m.run_step_id, m.status, coalesce(m.reason, '')
   having sum(m.amount) <> 0
   order by m.run_step_id, m.status, coalesce(m.reason, '')
-  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount
+  on conflict (run_step_id, status, reason, slot) do update set amount = t.amount + excluded.amount;
+end
 $$;
 comment on function delivery.count_moves is 'Adds to the tally of deliveries by status. Called by the functions that move deliveries, in the same transaction.';
 

@@ -17,6 +17,7 @@ as $$
 #variable_conflict use_column
 declare
   feed record;
+  steps bigint[];
   left_over integer;
   budget integer;
   rounding double precision;
@@ -29,7 +30,8 @@ declare
   took_any boolean := true;
 begin
   -- An idle lane is asked often: no lock, so nothing to write.
-  if not exists (select from delivery.lane_feeds(p_lane_id)) then
+  steps := array(select f.run_step_id from delivery.lane_feeds(p_lane_id) f);
+  if cardinality(steps) = 0 then
     return;
   end if;
   -- An open breaker lets a single delivery through after its pause.
@@ -45,7 +47,7 @@ begin
   end if;
   -- Cursors move in these rows: taken in one order, the sweeper's.
   perform from delivery.run_step rs
-  where rs.run_step_id in (select f.run_step_id from delivery.lane_feeds(p_lane_id) f)
+  where rs.run_step_id = any (steps)
   order by rs.run_step_id for no key update;
   -- A second round hands out what the small ones left.
   while left_over > 0 and took_any and round < 4 loop
@@ -55,7 +57,7 @@ begin
     rounding := random();
     for feed in
       select f.*, sum(f.weight) over () as weights, sum(f.weight) over (order by f.run_step_id) as weights_up_to
-      from delivery.lane_feeds(p_lane_id) f order by f.run_step_id
+      from delivery.lane_feeds(p_lane_id) f where f.run_step_id = any (steps) order by f.run_step_id
     loop
       share := floor(rounding + budget * feed.weights_up_to::double precision / feed.weights)
              - floor(rounding + budget * (feed.weights_up_to - feed.weight)::double precision / feed.weights);
@@ -183,14 +185,16 @@ comment on function delivery.undispatch is 'Takes back what the broker did not t
 -- What the scheduler saw on the broker. Returns nothing.
 create or replace function delivery.note_depth(p_lane_id integer, p_ready bigint, p_consumers bigint)
 returns void
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update delivery.lane l
   set ready_count = p_ready, consumer_count = p_consumers, measured_at = now(),
       empty_since = case when p_ready > 0 then null else coalesce(l.empty_since, now()) end
   where l.lane_id = p_lane_id
-    and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds')
+    and (l.measured_at is null or l.measured_at < now() - interval '500 milliseconds');
+end
 $$;
 comment on function delivery.note_depth is 'Writes down how many messages wait on the broker.';

@@ -70,15 +70,18 @@ comment on function delivery.finish_runs is 'Ends the runs that are done and est
 -- Whether every step of a run has come to its end.
 create or replace function delivery.cursors_at_end(p_campaign_run_id bigint)
 returns boolean
-language sql
+language plpgsql
 stable
 as $$
-  select coalesce(bool_and(not exists (
-    select from delivery.delivery d
-    where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.contact_id <= r.plan_cursor
-      and d.status = 'planned' and d.delivery_id >= delivery.first_id_of(r.month))), true)
-  from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id)
-  where rs.campaign_run_id = p_campaign_run_id
+begin
+  return (
+    select coalesce(bool_and(not exists (
+      select from delivery.delivery d
+      where d.run_step_id = rs.run_step_id and d.contact_id > rs.dispatch_cursor and d.contact_id <= r.plan_cursor
+        and d.status = 'planned' and d.delivery_id >= delivery.first_id_of(r.month))), true)
+    from delivery.run_step rs join delivery.campaign_run r using (campaign_run_id)
+    where rs.campaign_run_id = p_campaign_run_id);
+end
 $$;
 comment on function delivery.cursors_at_end is 'Whether everything of a run has been put on the broker at least once.';
 

@@ -54,18 +54,22 @@ comment on function delivery.plan is 'Makes the deliveries of the next contacts 
 -- Runs whose audience is not complete, oldest page first: at most p_limit rows.
 create or replace function delivery.runs_to_plan(p_limit integer)
 returns table (campaign_run_id bigint, plan_cursor bigint, segment_condition text)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  return query
   select r.campaign_run_id, r.plan_cursor, r.segment_condition
   from delivery.campaign_run r
   join marketing.campaign c using (campaign_id)
   where r.ended_at is null and r.plan_ended_at is null and r.close_as is null and c.desired_status = 'running'
     and r.segment_condition is not null
   order by r.plan_cursor, r.campaign_run_id
-  limit p_limit
+  limit p_limit;
+end
 $$;
 comment on function delivery.runs_to_plan is 'Runs whose audience is still being made.';
 

@@ -6,11 +6,14 @@
 create or replace function delivery.lanes()
 returns table (lane_id integer, queue_name text, class marketing.message_class, provider_account_id integer, account_name text, driver text,
   channel marketing.channel, settings text, is_active boolean, per_second numeric, breaker_is_open boolean, pause_ms bigint, connections_max integer)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  return query
   select l.lane_id, l.queue_name, l.class, a.provider_account_id, a.name, a.driver, a.channel, a.settings::text, a.is_active,
          coalesce(rl.per_second, case when rl.per_day is not null or rl.warm_up_from is not null then 100000 end),
          a.open_until is not null,
@@ -18,7 +21,8 @@ as $$
   from delivery.lane l
   join delivery.provider_account a using (provider_account_id)
   left join delivery.rate_limit rl using (provider_account_id)
-  order by l.class, l.lane_id
+  order by l.class, l.lane_id;
+end
 $$;
 comment on function delivery.lanes is 'The lanes, transactional ones first, with their provider accounts.';
 
