@@ -575,7 +575,7 @@ begin
     end if;
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
-  execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
+  execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.2, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
   perform delivery.ensure_index('delivery_' || p_month, 'once', 'create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'Nobody gets the same step of the same run twice; also the order in which a run is worked off.');
@@ -593,9 +593,9 @@ CREATE FUNCTION delivery.ensure_partitions() RETURNS integer
     LANGUAGE sql
     AS $$
   select count(*) filter (where delivery.ensure_partition(delivery.month_of(now() + make_interval(months => ahead))))::integer
-  from generate_series(0, 3) as ahead
+  from generate_series(0, 1) as ahead
 $$;
-COMMENT ON FUNCTION delivery.ensure_partitions() IS 'Makes room for this month''s and the next three months'' deliveries.';
+COMMENT ON FUNCTION delivery.ensure_partitions() IS 'Makes room for this month''s and the next month''s deliveries.';
 CREATE FUNCTION delivery.event_weight(p_kind text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$

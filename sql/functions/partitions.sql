@@ -58,7 +58,7 @@ begin
     end if;
   end loop;
   -- A delivery is rewritten three times within seconds; room in its page keeps that out of the indexes.
-  execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.1, '
+  execute format('alter table delivery.%I set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.2, '
     'autovacuum_analyze_scale_factor = 0.05)', 'delivery_' || p_month);
   perform delivery.ensure_index('delivery_' || p_month, 'once', 'create unique index %I on delivery.%I (run_step_id, contact_id, occurrence)',
     'Nobody gets the same step of the same run twice; also the order in which a run is worked off.');
@@ -73,12 +73,12 @@ end
 $$;
 comment on function delivery.ensure_partition is 'Makes room for the deliveries of one month, such as 202611.';
 
--- This month and the next three. Called at start and every hour by the leading scheduler.
+-- This month and the next; more would cost every statement on deliveries a look at empty tables. Called at start and every hour by the leading scheduler.
 create or replace function delivery.ensure_partitions()
 returns integer
 language sql
 as $$
   select count(*) filter (where delivery.ensure_partition(delivery.month_of(now() + make_interval(months => ahead))))::integer
-  from generate_series(0, 3) as ahead
+  from generate_series(0, 1) as ahead
 $$;
-comment on function delivery.ensure_partitions is 'Makes room for this month''s and the next three months'' deliveries.';
+comment on function delivery.ensure_partitions is 'Makes room for this month''s and the next month''s deliveries.';
