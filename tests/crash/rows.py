@@ -334,7 +334,7 @@ ROWS = [
   Row("callbacks_disordered", "21, 22", "callbacks come before the answer, twice, late, in the wrong order and forged",
       act=nothing, proof=callbacks_disordered, contacts=100,
       callbacks={"early": 0.3, "twice": 0.4, "late": 0.3, "late_ms": 1000, "forged": 0.4}),
-  Row("callbacks_worker_killed", "11, 21", "a worker is killed while six vendors work on its requests; four of them tell",
+  Row("callbacks_worker_killed", "11, 21", "a worker is killed while eight providers work on its requests; four of them tell",
       act=kill_worker, **SLOWLY),
   Row("callbacks_worker_killed_resend", "11, 21", "the same, and the campaign says: in doubt, send again",
       act=kill_worker, on_uncertain="resend", blind_duplicates_max=doubts_of_dead_worker, **SLOWLY),

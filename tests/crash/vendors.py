@@ -9,12 +9,14 @@
 Accounts share the receivers, so that two of them fold at a time. The sandbox forgets its orders when it is started again: forget()
 gives them anew.
 """
+import json
+
 from engine import CALLBACK_SECRET, PUBLIC_URL, WEBHOOK_SECRET, literal
 from fleet import PATIENCE_S, Fleet
 
-ALL = ("app", "twilio", "mandrill", "sendgrid", "fcm", "apns")
+ALL = ("app", "inbox", "twilio", "mandrill", "sendgrid", "fcm", "apns", "webpush")
 TELLING = {"app": "webhook", "twilio": "twilio", "mandrill": "mandrill", "sendgrid": "sendgrid"}
-BLIND = ("twilio", "mandrill", "sendgrid", "fcm", "apns")
+BLIND = ("twilio", "mandrill", "sendgrid", "fcm", "apns", "webpush")
 IMPATIENT = ("twilio",)   # after five times in three seconds; the others' patience is longer than the fault of any row
 
 # Everybody is told of at least once, and of a quarter no more than that the message is sent. No complaints and no unsubscriptions:
@@ -23,7 +25,7 @@ PLAN = [{"event": "sent", "delay_ms": [0, 300]}, {"event": "delivered", "share":
         {"event": "bounced", "share": 0.03}, {"event": "bounced_soft", "share": 0.03}, {"event": "failed", "share": 0.03}]
 OPENED = [{"event": "opened", "share": 0.3, "delay_ms": [0, 100]}]
 DISORDER = {"early": 0.1, "twice": 0.15, "late": 0.1, "late_ms": 1500, "forged": 0.1, "out_of_order": True, "retry_ms": 100, "seed": 1}
-TABLES = ("callback_inbox", "callback_event", "callback_todo", "callback_orphan")
+TABLES = ("callback_inbox", "callback_event", "callback_todo", "callback_orphan", "inbox_message")
 
 
 class VendorFleet(Fleet):
@@ -60,15 +62,20 @@ class VendorFleet(Fleet):
   # --- people ---
 
   def add_people(self, count):
-    """With a telephone and a device that either push service takes for one of its own (not of 64 digits: those are Apple's alone)."""
+    """With a telephone, a browser, and a device that either push service takes for one of its own (not of 64 digits: those are
+    Apple's alone)."""
     super().add_people(count)
+    browsers = json.dumps([json.dumps(one) for one in self.sandbox.subscriptions(count)])
     self.stack.psql(f"""
       insert into marketing.contact_point (contact_id, channel, address)
       select n, channel, case channel when 'sms' then '+371' || 20000000 + n else 'a1b2' || lpad(to_hex(n), 64, '0') end
       from generate_series(1, {count}) n, unnest(array['sms', 'push']::marketing.channel[]) channel;
+      insert into marketing.contact_point (contact_id, channel, address)
+      select n, 'web_push', address from jsonb_array_elements_text({literal(browsers)}) with ordinality as a (address, n);
       insert into marketing.consent (contact_id, channel, topic_id, is_granted, source)
-      select n, channel, 1, true, 'test' from generate_series(1, {count}) n, unnest(array['sms', 'push']::marketing.channel[]) channel;""")
-    for channel in ("sms", "push"):
+      select n, channel, 1, true, 'test'
+      from generate_series(1, {count}) n, unnest(array['sms', 'push', 'web_push']::marketing.channel[]) channel;""")
+    for channel in ("sms", "push", "web_push"):
       self.add_template(f"crash {channel}", channel)
 
   def all_say_yes(self):

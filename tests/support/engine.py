@@ -73,6 +73,8 @@ def vendor_settings(sandbox, vendor, directory):
   if vendor == "apns":
     return "push", {**plain, "base_url": sandbox.https_url, "ca_file": str(sandbox.ca_file), "team_id": mine["team_id"],
                     "key_id": mine["key_id"], "topic": mine["topic"], "private_key": secret("apns.p8", mine["private_key"])}
+  if vendor == "inbox":
+    return "in_app", {}
   if vendor == "webpush":
     return "web_push", {**plain, "subject": "mailto:club@example.org",
                         "vapid_private_key": secret("webpush.pem", vendor_crypto.new_p256())}

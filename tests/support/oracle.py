@@ -22,6 +22,11 @@ create temp table line (delivery_id bigint, delivery text, vendor text, is_keyed
   body text, repeat int, at timestamptz);
 copy line from stdin;
 %s\\.
+-- Our own inbox is the provider there. It can have no message twice.
+insert into line
+select m.delivery_id, m.delivery_id, 'inbox', true, '', case when m.contact_id = p.contact_id then p.address else 'somebody else' end, '',
+  md5(concat_ws(chr(10), m.title, m.body, m.link, m.image, m.data)), 0, m.sent_at
+from delivery.inbox_message m join delivery.delivery d using (delivery_id) join marketing.contact_point p using (contact_point_id);
 analyze line;
 -- Where a vendor has no place for our number, its own leads back.
 update line set delivery_id = a.delivery_id from delivery.attempt a
