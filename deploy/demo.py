@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,8 @@ VENDORS = {"mandrill": "email", "sendgrid": "email", "twilio": "sms", "fcm": "pu
            "smtp": "email", "webhook": "in_app"}
 BROWSERS_MAX = 2000  # each has keys of its own, which take the sandbox time
 PUBLIC_URL = "https://callbacks.example.com"
+LINK_URL = "https://club.example.com"
+READERS = 40  # members whose app is opened
 # What becomes of messages: most arrive, some bounce, some are opened; and their callbacks come early, twice, in the wrong order or forged.
 FATE = [{"event": "delivered", "share": 0.95, "delay_ms": [0, 500]}, {"event": "bounced", "share": 0.02, "delay_ms": [0, 500]},
         {"event": "bounced_soft", "share": 0.02, "delay_ms": [0, 500]}]
@@ -168,6 +171,7 @@ class Demo:
     self.programs = []
     self.urls = {}
     self.callback_port = free_ports(1)[0]
+    self.link_key = base64.b64encode(os.urandom(32)).decode()
     self.campaigns = self.expected = 0  # how many, and how many deliveries they make
 
   def run(self):
@@ -177,6 +181,7 @@ class Demo:
     self.start_programs()
     self.send()
     self.hear()
+    self.open_apps()
     return self.account_for()
 
   def start_servers(self):
@@ -256,7 +261,8 @@ class Demo:
     port = free_ports(1)[0]
     env = {"POSTRIDER_DATABASE_URL": f"{self.stack.database_url}?options=-c%20role%3D{role}",
            "POSTRIDER_AMQP_URL": self.stack.amqp_url, "POSTRIDER_LISTEN": f"127.0.0.1:{port}",
-           "POSTRIDER_PUBLIC_URL": PUBLIC_URL, "POSTRIDER_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}"}
+           "POSTRIDER_PUBLIC_URL": PUBLIC_URL, "POSTRIDER_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}",
+           "POSTRIDER_LINK_URL": LINK_URL, "POSTRIDER_LINK_KEY": self.link_key}
     log = DIRECTORY / f"{title}.log"
     log.unlink(missing_ok=True)
     self.programs.append(Program(name, (), env, log, may_outlive=self.options.keep).start())
@@ -297,6 +303,23 @@ class Demo:
                     f"{counts['twice']:,} twice; {counts['forged'] - counts['forged_accepted']:,} of {counts['forged']:,} forged ones were refused")
     if counts["forged_accepted"]:
       raise Failure(f"{counts['forged_accepted']} forged callbacks were believed")
+
+  def open_apps(self):
+    """Some members read what is in our own inbox. Their app has its token from the club's server, which asks the receiver's program."""
+    contacts = self.stack.psql(f"select distinct contact_id from delivery.inbox_message order by 1 limit {READERS}")
+    read = 0
+    for contact, in contacts:
+      token = self.call([binary("postrider-receiver"), "token", contact, "60"],
+                        {"POSTRIDER_LINK_URL": LINK_URL, "POSTRIDER_LINK_KEY": self.link_key}).strip()
+      feed = self.ask_inbox("feed", token)
+      read += self.ask_inbox("read", token, {"ids": [message["id"] for message in feed["messages"]]})["read"]
+    self.screen.say(f"{len(contacts)} members opened their app and read {read} messages in our own inbox")
+
+  def ask_inbox(self, what, token, body=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{self.callback_port}/inbox/{what}", headers={"Authorization": f"Bearer {token}"},
+                                     data=json.dumps(body).encode() if body else None)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+      return json.load(answer)
 
   def look(self):
     rows = self.stack.psql(f"""
@@ -349,7 +372,7 @@ class Demo:
               report.status(status)]
     for status in (*others, "uncertain"):
       rows.append((status, lambda channel, status=status: report.channels.get(channel, {}).get(status, 0)))
-    rows.append(("the sandbox took", effects.get))
+    rows.append(("providers took", effects.get))
     heard = {row[0]: [int(value) for value in row[1:]] for row in self.stack.psql(f"""
       select channel, {", ".join(f"sum({word})" for word in HEARD)} from report.run_engagement group by 1""", role="postrider_analyst")}
     for place, word in enumerate(HEARD):
@@ -367,8 +390,9 @@ class Demo:
     return "\n".join(lines)
 
   def effects(self):
-    """The sandbox's own count. What it recognised as a repeat is no second message."""
+    """The sandbox's own count and our inbox's. What was recognised as a repeat is no second message."""
     counts = dict.fromkeys(CHANNELS, 0)
+    counts["in_app"] = int(self.stack.value("select count(*) from delivery.inbox_message"))
     for entry in self.sandbox.ledger():
       counts[VENDORS[entry["vendor"]]] += not entry["keyed"] or entry["repeat"] == 0
     return counts

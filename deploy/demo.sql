@@ -6,7 +6,8 @@ insert into delivery.provider_account (name, driver, channel, settings) values
   ('relay', 'smtp', 'email', jsonb_build_object('host', '127.0.0.1', 'port', :smtp_port, 'tls', 'none',
     'from_email', 'club@example.com', 'from_name', 'Café Meridian Club')),
   ('app', 'webhook', 'in_app', jsonb_build_object('url', 'http://127.0.0.1:' || :http_port || '/messages',
-    'secret', 'file:' || :'secret_file', 'plain_http', true));
+    'secret', 'file:' || :'secret_file', 'plain_http', true)),
+  ('inbox', 'inbox', 'in_app', '{}');
 insert into delivery.provider_account (name, driver, channel, settings)
 select name, driver, channel, settings
 from jsonb_to_recordset(:'vendors') as v (name text, driver text, channel marketing.channel, settings jsonb);
@@ -185,7 +186,7 @@ insert into marketing.template_version (template_id, subject, body_text, body_ht
 insert into marketing.campaign (campaign_id, name, segment_id, topic_id, expires_after, description) values
   (1, 'Autumn offers, Baltics', 3, 1, '12 hours', 'The weekly letter and its little sisters.'),
   (2, 'Autumn offers, west and south', 4, 1, '12 hours', 'The same, its letters through SendGrid.'),
-  (3, 'Autumn offers, Germany', 5, 1, '12 hours', 'The same, its letters through our own relay.'),
+  (3, 'Autumn offers, Germany', 5, 1, '12 hours', 'The same, its letters through our own relay, in the app in our own inbox.'),
   (4, 'Autumn offers, Android', 6, 1, '12 hours', 'On the lock screen, by Firebase.'),
   (5, 'Autumn offers, iPhone', 7, 1, '12 hours', 'On the lock screen, by Apple.'),
   (6, 'New balance, Android', 6, 1, '12 hours', 'In silence, by Firebase.'),
@@ -194,7 +195,7 @@ insert into marketing.step (campaign_id, position, template_id, provider_account
 select s.campaign_id, s.position, s.template_id, a.provider_account_id
 from (values (1, 1, 1, 'mandrill'), (1, 2, 2, 'app'), (1, 3, 4, 'twilio'), (1, 4, 6, 'webpush'),
              (2, 1, 1, 'sendgrid'), (2, 2, 2, 'app'), (2, 3, 4, 'twilio'), (2, 4, 6, 'webpush'),
-             (3, 1, 1, 'relay'), (3, 2, 2, 'app'), (3, 3, 4, 'twilio'), (3, 4, 6, 'webpush'),
+             (3, 1, 1, 'relay'), (3, 2, 2, 'inbox'), (3, 3, 4, 'twilio'), (3, 4, 6, 'webpush'),
              (4, 1, 5, 'fcm'), (5, 1, 5, 'apns'), (6, 1, 7, 'fcm'), (7, 1, 7, 'apns')) s (campaign_id, position, template_id, account)
 join delivery.provider_account a on a.name = s.account;
 
