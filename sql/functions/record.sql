@@ -22,6 +22,7 @@ as $$
 #variable_conflict use_column
 declare
   moved_count integer;
+  moved_ids bigint[];
   places integer[] := coalesce(p_places, array(select generate_series(1, cardinality(p_delivery_ids))));
   outcomes delivery.outcome_class[];
 begin
@@ -69,19 +70,20 @@ begin
     select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker
     from told t join moved m on m.delivery_id = t.delivery_id and m.attempt = t.attempt
     where t.outcome is not null
-  ), late as ( -- the sweeper may have written that nothing is known of it
+  )
+  select count(*), array_agg(m.delivery_id) into moved_count, moved_ids from moved m;
+  if moved_count < array_length(p_delivery_ids, 1) then
+    -- The sweeper may have written that nothing is known of it.
     insert into delivery.attempt as a (delivery_id, attempt, outcome, code, words, provider_message_id, payload_sha256, duration_ms, worker, is_late)
-    select t.delivery_id, t.attempt, t.outcome, t.code, t.words, t.provider_message_id, t.payload_sha256, t.duration_ms, p_worker,
-           t.delivery_id not in (select m.delivery_id from moved m)
-    from told t
-    where t.outcome is not null and (t.delivery_id, t.attempt) not in (select m.delivery_id, m.attempt from moved m)
+    select t.delivery_id, t.attempt, p_outcomes[t.place], p_codes[t.place], p_words[t.place], t.provider_message_id, t.payload_sha256, t.duration_ms,
+           p_worker, true
+    from unnest(p_delivery_ids, p_attempts, p_provider_ids, p_durations_ms, p_payload_sha256, places)
+      as t (delivery_id, attempt, provider_message_id, duration_ms, payload_sha256, place)
+    where p_outcomes[t.place] is not null and t.delivery_id <> all (coalesce(moved_ids, '{}'))
     on conflict (delivery_id, attempt) do update
       set outcome = excluded.outcome, code = excluded.code, words = excluded.words, provider_message_id = excluded.provider_message_id,
           payload_sha256 = excluded.payload_sha256, duration_ms = excluded.duration_ms, is_late = true
-      where a.outcome = 'uncertain'
-  )
-  select count(*) into moved_count from moved;
-  if moved_count < array_length(p_delivery_ids, 1) then
+      where a.outcome = 'uncertain';
     moved_count := moved_count + delivery.note_results(p_delivery_ids, p_claim_tokens, p_attempts, p_provider_ids);
   end if;
   if moved_count < array_length(p_delivery_ids, 1) then
