@@ -14,6 +14,7 @@
 struct delivery_pool {
 	struct delivery *free;
 	size_t free_count, in_use;
+	struct rendered rendered;
 };
 
 static const char *const state_names[] = {
@@ -28,20 +29,37 @@ const char *delivery_state_name(enum delivery_state state)
 	return state_names[state];
 }
 
+static void each_text(struct rendered *rendered, void (*verb)(struct text *))
+{
+	verb(&rendered->subject);
+	verb(&rendered->body_text);
+	verb(&rendered->body_html);
+	verb(&rendered->link);
+	verb(&rendered->image);
+	verb(&rendered->data);
+}
+
+void rendered_clear(struct rendered *rendered)
+{
+	each_text(rendered, text_clear);
+}
+
+static void start_text(struct text *text)
+{
+	text_init(text, RENDERED_MAX);
+}
+
 struct delivery_pool *delivery_pool_new(void)
 {
-	return memory_new(sizeof(struct delivery_pool));
+	struct delivery_pool *pool = memory_new(sizeof(*pool));
+
+	each_text(&pool->rendered, start_text);
+	return pool;
 }
 
 static void delivery_destroy(struct delivery *delivery)
 {
 	text_release(&delivery->facts_bytes);
-	text_release(&delivery->subject);
-	text_release(&delivery->body_text);
-	text_release(&delivery->body_html);
-	text_release(&delivery->link);
-	text_release(&delivery->image);
-	text_release(&delivery->data);
 	provider_request_release(&delivery->request);
 	free(delivery);
 }
@@ -54,6 +72,7 @@ void delivery_pool_free(struct delivery_pool **pool)
 		return;
 	LL_FOREACH_SAFE((*pool)->free, delivery, next)
 		delivery_destroy(delivery);
+	each_text(&(*pool)->rendered, text_release);
 	free(*pool);
 	*pool = NULL;
 }
@@ -63,12 +82,6 @@ static struct delivery *delivery_new(void)
 	struct delivery *delivery = memory_new(sizeof(*delivery));
 
 	text_init(&delivery->facts_bytes, FACTS_BYTES_MAX);
-	text_init(&delivery->subject, RENDERED_MAX);
-	text_init(&delivery->body_text, RENDERED_MAX);
-	text_init(&delivery->body_html, RENDERED_MAX);
-	text_init(&delivery->link, RENDERED_MAX);
-	text_init(&delivery->image, RENDERED_MAX);
-	text_init(&delivery->data, RENDERED_MAX);
 	provider_request_init(&delivery->request);
 	return delivery;
 }
@@ -85,6 +98,7 @@ struct delivery *delivery_take(struct delivery_pool *pool)
 	}
 	pool->in_use++;
 	delivery->next = delivery->prev = NULL;
+	delivery->rendered = &pool->rendered;
 	delivery->step = NULL;
 	delivery->claim_token = 0;
 	delivery->payload_sha256[0] = '\0';
@@ -97,17 +111,11 @@ void delivery_release(struct delivery_pool *pool, struct delivery *delivery)
 	delivery_enter(delivery, DELIVERY_FREE);
 	pool->in_use--;
 	if (pool->free_count >= KEPT_DELIVERIES || delivery->request.body.capacity > KEPT_BYTES_MAX ||
-	    delivery->body_html.capacity > KEPT_BYTES_MAX || delivery->facts_bytes.capacity > KEPT_BYTES_MAX) {
+	    delivery->facts_bytes.capacity > KEPT_BYTES_MAX) {
 		delivery_destroy(delivery);
 		return;
 	}
 	text_clear(&delivery->facts_bytes);
-	text_clear(&delivery->subject);
-	text_clear(&delivery->body_text);
-	text_clear(&delivery->body_html);
-	text_clear(&delivery->link);
-	text_clear(&delivery->image);
-	text_clear(&delivery->data);
 	provider_request_clear(&delivery->request);
 	LL_PREPEND(pool->free, delivery);
 	pool->free_count++;

@@ -64,17 +64,17 @@ void message_links_track(struct message_links *message_links, struct delivery *d
 
 	if (message_links->links == NULL || !(step->track_opens || step->track_clicks))
 		return;
-	if (channel == CHANNEL_EMAIL && delivery->body_html.length > 0) {
-		swap(&delivery->body_html, untracked);
-		text_clear(&delivery->body_html);
+	if (channel == CHANNEL_EMAIL && delivery->rendered->body_html.length > 0) {
+		swap(&delivery->rendered->body_html, untracked);
+		text_clear(&delivery->rendered->body_html);
 		rewrite_html(message_links->links, delivery->delivery_id, step->track_opens, step->track_clicks,
-			     untracked->bytes, untracked->length, &delivery->body_html);
-		keep_untracked(message_links, &delivery->body_html);
-	} else if (channel == CHANNEL_SMS && step->track_clicks && delivery->body_text.length > 0) {
-		swap(&delivery->body_text, untracked);
-		text_clear(&delivery->body_text);
+			     untracked->bytes, untracked->length, &delivery->rendered->body_html);
+		keep_untracked(message_links, &delivery->rendered->body_html);
+	} else if (channel == CHANNEL_SMS && step->track_clicks && delivery->rendered->body_text.length > 0) {
+		swap(&delivery->rendered->body_text, untracked);
+		text_clear(&delivery->rendered->body_text);
 		rewrite_text(message_links->links, delivery->delivery_id, untracked->bytes, untracked->length,
-			     &delivery->body_text);
-		keep_untracked(message_links, &delivery->body_text);
+			     &delivery->rendered->body_text);
+		keep_untracked(message_links, &delivery->rendered->body_text);
 	}
 }

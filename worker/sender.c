@@ -328,8 +328,9 @@ static struct slice slice_of(const struct text *text)
 /* Not of the request: another vendor words it otherwise, and some are told how many seconds are left. */
 static void note_payload(struct sender *sender, struct delivery *delivery)
 {
-	const struct text *parts[] = {&delivery->subject, &delivery->body_text, &delivery->body_html,
-				      &delivery->link,    &delivery->image,     &delivery->data};
+	const struct text *parts[] = {&delivery->rendered->subject,   &delivery->rendered->body_text,
+				      &delivery->rendered->body_html, &delivery->rendered->link,
+				      &delivery->rendered->image,     &delivery->rendered->data};
 	uint8_t digest[DIGEST_SHA256_BYTES];
 	struct text *said = &sender->said;
 
@@ -367,17 +368,17 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.attempt = delivery->facts.attempt,
 		.idempotency_key = key,
 		.address = {delivery->facts.address, strlen(delivery->facts.address)},
-		.subject = slice_of(&delivery->subject),
-		.body_text = slice_of(&delivery->body_text),
-		.body_html = slice_of(&delivery->body_html),
+		.subject = slice_of(&delivery->rendered->subject),
+		.body_text = slice_of(&delivery->rendered->body_text),
+		.body_html = slice_of(&delivery->rendered->body_html),
 		.created_at_ms = delivery->facts.planned_at_ms,
 		.now_ms = clock_wall_ms(),
 		.expires_at_ms = delivery->facts.wall_expires_at_ms,
 		.is_marketing = delivery->step->is_marketing,
 		.is_silent = delivery->step->is_silent,
-		.link = slice_of(&delivery->link),
-		.image = slice_of(&delivery->image),
-		.data = slice_of(&delivery->data),
+		.link = slice_of(&delivery->rendered->link),
+		.image = slice_of(&delivery->rendered->image),
+		.data = slice_of(&delivery->rendered->data),
 		.unsubscribe_url = delivery->step->is_marketing && account->channel == CHANNEL_EMAIL
 					   ? delivery->unsubscribe_url
 					   : NULL,

@@ -28,7 +28,7 @@ const struct setting worker_settings_table[] = {
 		"POSTRIDER_LEASE_MS", "ms", &worker_settings.lease_ms, 60000, 2000, 600000,
 		"How long a claim holds. When a worker disappears, its deliveries are looked at after this. A request "
 		"may take at most half of it."),
-	SETTING_NUMBER("POSTRIDER_PREFETCH", "messages", &worker_settings.prefetch, 2000, 1, 10000,
+	SETTING_NUMBER("POSTRIDER_PREFETCH", "messages", &worker_settings.prefetch, 1000, 1, 10000,
 		       "How many messages of each lane the broker hands over before it wants them acknowledged."),
 	SETTING_NUMBER("POSTRIDER_CONNECTIONS", "requests", &worker_settings.connections, 500, 1, 2000,
 		       "The most requests in flight at one provider account."),
