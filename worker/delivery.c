@@ -5,6 +5,7 @@
 
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/message_template.h"
 
 #define FACTS_BYTES_MAX (256 * 1024)
 #define RENDERED_MAX    (2 * 1024 * 1024)
@@ -14,7 +15,7 @@
 struct delivery_pool {
 	struct delivery *free;
 	size_t free_count, in_use;
-	struct rendered rendered;
+	struct text rendered[MESSAGE_PARTS];
 };
 
 static const char *const state_names[] = {
@@ -29,31 +30,12 @@ const char *delivery_state_name(enum delivery_state state)
 	return state_names[state];
 }
 
-static void each_text(struct rendered *rendered, void (*verb)(struct text *))
-{
-	verb(&rendered->subject);
-	verb(&rendered->body_text);
-	verb(&rendered->body_html);
-	verb(&rendered->link);
-	verb(&rendered->image);
-	verb(&rendered->data);
-}
-
-void rendered_clear(struct rendered *rendered)
-{
-	each_text(rendered, text_clear);
-}
-
-static void start_text(struct text *text)
-{
-	text_init(text, RENDERED_MAX);
-}
-
 struct delivery_pool *delivery_pool_new(void)
 {
 	struct delivery_pool *pool = memory_new(sizeof(*pool));
 
-	each_text(&pool->rendered, start_text);
+	for (int part = 0; part < MESSAGE_PARTS; part++)
+		text_init(&pool->rendered[part], RENDERED_MAX);
 	return pool;
 }
 
@@ -72,7 +54,8 @@ void delivery_pool_free(struct delivery_pool **pool)
 		return;
 	LL_FOREACH_SAFE((*pool)->free, delivery, next)
 		delivery_destroy(delivery);
-	each_text(&(*pool)->rendered, text_release);
+	for (int part = 0; part < MESSAGE_PARTS; part++)
+		text_release(&(*pool)->rendered[part]);
 	free(*pool);
 	*pool = NULL;
 }
@@ -98,7 +81,7 @@ struct delivery *delivery_take(struct delivery_pool *pool)
 	}
 	pool->in_use++;
 	delivery->next = delivery->prev = NULL;
-	delivery->rendered = &pool->rendered;
+	delivery->rendered = pool->rendered;
 	delivery->step = NULL;
 	delivery->claim_token = 0;
 	delivery->payload_sha256[0] = '\0';

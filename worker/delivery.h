@@ -42,13 +42,6 @@ struct delivery_facts {
 	bool was_uncertain;         /* one of them may have arrived */
 };
 
-/* A message between its template and its request. One for all deliveries of a pool: it holds only until the next one is rendered. */
-struct rendered {
-	struct text subject, body_text, body_html, link, image, data;
-};
-
-void rendered_clear(struct rendered *rendered);
-
 struct delivery {
 	struct delivery *next, *prev; /* utlist, of the place where it is */
 	enum delivery_state state;
@@ -71,7 +64,8 @@ struct delivery {
 
 	/* Of this message; the sender's, while it is rendered and built. NULL: there are none. */
 	const char *unsubscribe_url, *preferences_url;
-	struct rendered *rendered; /* the pool's */
+	struct text *
+		rendered; /* by enum message_part; the pool's one message between template and request, gone with the next */
 	struct provider_request request;
 	/* Of what the person gets to see, whoever brings it: the first half of the digest, in hex. */
 	char payload_sha256[33];

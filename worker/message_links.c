@@ -60,21 +60,21 @@ static void keep_untracked(struct message_links *message_links, struct text *bod
 void message_links_track(struct message_links *message_links, struct delivery *delivery, enum channel channel)
 {
 	const struct step *step = delivery->step;
+	struct text *html = &delivery->rendered[MESSAGE_BODY_HTML], *plain = &delivery->rendered[MESSAGE_BODY_TEXT];
 	struct text *untracked = &message_links->untracked;
 
 	if (message_links->links == NULL || !(step->track_opens || step->track_clicks))
 		return;
-	if (channel == CHANNEL_EMAIL && delivery->rendered->body_html.length > 0) {
-		swap(&delivery->rendered->body_html, untracked);
-		text_clear(&delivery->rendered->body_html);
+	if (channel == CHANNEL_EMAIL && html->length > 0) {
+		swap(html, untracked);
+		text_clear(html);
 		rewrite_html(message_links->links, delivery->delivery_id, step->track_opens, step->track_clicks,
-			     untracked->bytes, untracked->length, &delivery->rendered->body_html);
-		keep_untracked(message_links, &delivery->rendered->body_html);
-	} else if (channel == CHANNEL_SMS && step->track_clicks && delivery->rendered->body_text.length > 0) {
-		swap(&delivery->rendered->body_text, untracked);
-		text_clear(&delivery->rendered->body_text);
-		rewrite_text(message_links->links, delivery->delivery_id, untracked->bytes, untracked->length,
-			     &delivery->rendered->body_text);
-		keep_untracked(message_links, &delivery->rendered->body_text);
+			     untracked->bytes, untracked->length, html);
+		keep_untracked(message_links, html);
+	} else if (channel == CHANNEL_SMS && step->track_clicks && plain->length > 0) {
+		swap(plain, untracked);
+		text_clear(plain);
+		rewrite_text(message_links->links, delivery->delivery_id, untracked->bytes, untracked->length, plain);
+		keep_untracked(message_links, plain);
 	}
 }

@@ -128,9 +128,7 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 				    char *explanation, size_t explanation_size)
 {
 	const struct step *step = delivery->step;
-	struct text *const rendered[MESSAGE_PARTS] = {&delivery->rendered->subject,   &delivery->rendered->body_text,
-						      &delivery->rendered->body_html, &delivery->rendered->link,
-						      &delivery->rendered->image,     &delivery->rendered->data};
+	struct text *rendered = delivery->rendered;
 	struct template_data data;
 	struct template_fault fault;
 
@@ -149,14 +147,15 @@ enum personalize_result personalize(struct delivery *delivery, struct template_c
 		return PERSONALIZE_FAILED;
 	}
 	set_context(context, delivery);
-	rendered_clear(delivery->rendered);
 	data = (struct template_data){.json = text_string(document), .length = document->length};
-	for (int part = 0; part < MESSAGE_PARTS; part++)
+	for (int part = 0; part < MESSAGE_PARTS; part++) {
+		text_clear(&rendered[part]);
 		if (step->template->parts[part] != NULL &&
-		    !template_render(step->template->parts[part], context, &data, rendered[part], &fault))
+		    !template_render(step->template->parts[part], context, &data, &rendered[part], &fault))
 			return explain(&fault, message_part_name((enum message_part)part), explanation,
 				       explanation_size);
-	if (delivery->rendered->data.length == 0 || is_data(&delivery->rendered->data))
+	}
+	if (rendered[MESSAGE_DATA].length == 0 || is_data(&rendered[MESSAGE_DATA]))
 		return PERSONALIZE_OK;
 	snprintf(explanation, explanation_size,
 		 "data: what the template makes is not a JSON object, or names a member twice.");

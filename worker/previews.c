@@ -145,10 +145,10 @@ static void note(struct previews *previews, const struct pg_rows *rows, size_t r
 		pg_values_add_int64(values, pg_rows_int64(rows, row, COLUMN_TEMPLATE_VERSION_ID));
 	pg_values_add_text(values, outcome_of(result));
 	pg_values_add_text(values, made ? NULL : explanation);
-	pg_values_add_text(values, made ? text_string(&delivery->rendered->subject) : NULL);
-	pg_values_add_text(values, made ? text_string(&delivery->rendered->body_text) : NULL);
-	pg_values_add_text(values, made ? text_string(&delivery->rendered->body_html) : NULL);
-	add_segments(previews, &delivery->rendered->body_text, made && is_sms);
+	pg_values_add_text(values, made ? text_string(&delivery->rendered[MESSAGE_SUBJECT]) : NULL);
+	pg_values_add_text(values, made ? text_string(&delivery->rendered[MESSAGE_BODY_TEXT]) : NULL);
+	pg_values_add_text(values, made ? text_string(&delivery->rendered[MESSAGE_BODY_HTML]) : NULL);
+	add_segments(previews, &delivery->rendered[MESSAGE_BODY_TEXT], made && is_sms);
 	pg_session_ask(previews->database, &note_statement, values, NULL, NULL);
 }
 

@@ -328,15 +328,12 @@ static struct slice slice_of(const struct text *text)
 /* Not of the request: another vendor words it otherwise, and some are told how many seconds are left. */
 static void note_payload(struct sender *sender, struct delivery *delivery)
 {
-	const struct text *parts[] = {&delivery->rendered->subject,   &delivery->rendered->body_text,
-				      &delivery->rendered->body_html, &delivery->rendered->link,
-				      &delivery->rendered->image,     &delivery->rendered->data};
 	uint8_t digest[DIGEST_SHA256_BYTES];
 	struct text *said = &sender->said;
 
 	text_clear(said);
-	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-		text_add_bytes(said, text_string(parts[i]), parts[i]->length);
+	for (int part = 0; part < MESSAGE_PARTS; part++) {
+		text_add_bytes(said, text_string(&delivery->rendered[part]), delivery->rendered[part].length);
 		text_add_char(said, '\0');
 	}
 	digest_sha256(text_string(said), said->length, digest);
@@ -368,17 +365,17 @@ static bool build(struct sender *sender, struct delivery *delivery)
 		.attempt = delivery->facts.attempt,
 		.idempotency_key = key,
 		.address = {delivery->facts.address, strlen(delivery->facts.address)},
-		.subject = slice_of(&delivery->rendered->subject),
-		.body_text = slice_of(&delivery->rendered->body_text),
-		.body_html = slice_of(&delivery->rendered->body_html),
+		.subject = slice_of(&delivery->rendered[MESSAGE_SUBJECT]),
+		.body_text = slice_of(&delivery->rendered[MESSAGE_BODY_TEXT]),
+		.body_html = slice_of(&delivery->rendered[MESSAGE_BODY_HTML]),
 		.created_at_ms = delivery->facts.planned_at_ms,
 		.now_ms = clock_wall_ms(),
 		.expires_at_ms = delivery->facts.wall_expires_at_ms,
 		.is_marketing = delivery->step->is_marketing,
 		.is_silent = delivery->step->is_silent,
-		.link = slice_of(&delivery->rendered->link),
-		.image = slice_of(&delivery->rendered->image),
-		.data = slice_of(&delivery->rendered->data),
+		.link = slice_of(&delivery->rendered[MESSAGE_LINK]),
+		.image = slice_of(&delivery->rendered[MESSAGE_IMAGE]),
+		.data = slice_of(&delivery->rendered[MESSAGE_DATA]),
 		.unsubscribe_url = delivery->step->is_marketing && account->channel == CHANNEL_EMAIL
 					   ? delivery->unsubscribe_url
 					   : NULL,

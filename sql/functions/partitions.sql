@@ -73,7 +73,8 @@ end
 $$;
 comment on function delivery.ensure_partition is 'Makes room for the deliveries of one month, such as 202611.';
 
--- This month and the next; more would cost every statement on deliveries a look at empty tables. Called at start and every hour by the leading scheduler.
+-- This month and the next; more would cost every statement on deliveries a look at empty tables. Called at start and every hour by the
+-- leading scheduler.
 create or replace function delivery.ensure_partitions()
 returns integer
 language sql

@@ -66,9 +66,10 @@ static struct delivery *new_delivery(struct step *step, const char *html, const 
 	delivery->delivery_id = 202611000000000042;
 	delivery->facts.contact_id = 42;
 	delivery->step = step;
-	rendered_clear(delivery->rendered);
-	text_add(&delivery->rendered->body_html, html);
-	text_add(&delivery->rendered->body_text, plain);
+	text_clear(&delivery->rendered[MESSAGE_BODY_HTML]);
+	text_clear(&delivery->rendered[MESSAGE_BODY_TEXT]);
+	text_add(&delivery->rendered[MESSAGE_BODY_HTML], html);
+	text_add(&delivery->rendered[MESSAGE_BODY_TEXT], plain);
 	return delivery;
 }
 
@@ -84,11 +85,11 @@ static void test_rows(void **state)
 		message_links_prepare(&message_links, delivery);
 		assert_int_equal(delivery->unsubscribe_url != NULL, rows[i].has_links);
 		message_links_track(&message_links, delivery, rows[i].channel);
-		if (count(&delivery->rendered->body_html, BASE "/c/") != rows[i].html_links ||
-		    count(&delivery->rendered->body_html, BASE "/o/") != rows[i].html_pictures ||
-		    count(&delivery->rendered->body_text, BASE "/c/") != rows[i].text_links)
-			fail_msg("%s:\n%s\n%s", rows[i].when, text_string(&delivery->rendered->body_html),
-				 text_string(&delivery->rendered->body_text));
+		if (count(&delivery->rendered[MESSAGE_BODY_HTML], BASE "/c/") != rows[i].html_links ||
+		    count(&delivery->rendered[MESSAGE_BODY_HTML], BASE "/o/") != rows[i].html_pictures ||
+		    count(&delivery->rendered[MESSAGE_BODY_TEXT], BASE "/c/") != rows[i].text_links)
+			fail_msg("%s:\n%s\n%s", rows[i].when, text_string(&delivery->rendered[MESSAGE_BODY_HTML]),
+				 text_string(&delivery->rendered[MESSAGE_BODY_TEXT]));
 		delivery_release(pool, delivery);
 		message_links_release(&message_links);
 	}
@@ -112,8 +113,8 @@ static void test_the_same_again(void **state)
 		assert_memory_equal(delivery->preferences_url, BASE "/p/", strlen(BASE "/p/"));
 		message_links_track(&message_links, delivery, CHANNEL_EMAIL);
 		if (i == 0)
-			text_add(&first, text_string(&delivery->rendered->body_html));
-		assert_string_equal(text_string(&delivery->rendered->body_html), text_string(&first));
+			text_add(&first, text_string(&delivery->rendered[MESSAGE_BODY_HTML]));
+		assert_string_equal(text_string(&delivery->rendered[MESSAGE_BODY_HTML]), text_string(&first));
 		delivery_release(pool, delivery);
 	}
 	text_release(&first);
@@ -128,15 +129,15 @@ static void test_what_would_become_too_large_stays(void **state)
 	size_t length;
 
 	(void)state;
-	while (delivery->rendered->body_html.length + 60 < delivery->rendered->body_html.ceiling)
-		text_add(&delivery->rendered->body_html, "fifty letters of text that fill the message, row a");
-	length = delivery->rendered->body_html.length;
+	while (delivery->rendered[MESSAGE_BODY_HTML].length + 60 < delivery->rendered[MESSAGE_BODY_HTML].ceiling)
+		text_add(&delivery->rendered[MESSAGE_BODY_HTML], "fifty letters of text that fill the message, row a");
+	length = delivery->rendered[MESSAGE_BODY_HTML].length;
 	message_links_init(&message_links, links);
 	message_links_prepare(&message_links, delivery);
 	message_links_track(&message_links, delivery, CHANNEL_EMAIL);
-	assert_true(text_ok(&delivery->rendered->body_html));
-	assert_int_equal(delivery->rendered->body_html.length, length);
-	assert_int_equal(count(&delivery->rendered->body_html, BASE), 0);
+	assert_true(text_ok(&delivery->rendered[MESSAGE_BODY_HTML]));
+	assert_int_equal(delivery->rendered[MESSAGE_BODY_HTML].length, length);
+	assert_int_equal(count(&delivery->rendered[MESSAGE_BODY_HTML], BASE), 0);
 	delivery_release(pool, delivery);
 	message_links_release(&message_links);
 }

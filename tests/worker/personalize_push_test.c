@@ -66,8 +66,8 @@ static void check(const struct row *row, struct delivery_pool *pool, struct temp
 	delivery->step = &step;
 	delivery->facts = (struct delivery_facts){.first_name = row->first_name, .points = 7};
 	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), row->result);
-	text_addf(&all, "%s|%s|%s", text_string(&delivery->rendered->link), text_string(&delivery->rendered->image),
-		  text_string(&delivery->rendered->data));
+	text_addf(&all, "%s|%s|%s", text_string(&delivery->rendered[MESSAGE_LINK]),
+		  text_string(&delivery->rendered[MESSAGE_IMAGE]), text_string(&delivery->rendered[MESSAGE_DATA]));
 	if (row->result == PERSONALIZE_OK)
 		assert_string_equal(text_string(&all), row->expected);
 	else

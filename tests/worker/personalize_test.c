@@ -92,8 +92,9 @@ static void check(const struct row *row, struct delivery_pool *pool)
 						  .time_zone = "Asia/Kathmandu",
 						  .planned_at_ms = 1790000000000}; /* 2026-09-21 14:13:20 UTC */
 	assert_int_equal(personalize(delivery, context, &document, explanation, sizeof(explanation)), row->result);
-	text_addf(&all, "%s|%s|%s", text_string(&delivery->rendered->subject),
-		  text_string(&delivery->rendered->body_text), text_string(&delivery->rendered->body_html));
+	text_addf(&all, "%s|%s|%s", text_string(&delivery->rendered[MESSAGE_SUBJECT]),
+		  text_string(&delivery->rendered[MESSAGE_BODY_TEXT]),
+		  text_string(&delivery->rendered[MESSAGE_BODY_HTML]));
 	if (row->result == PERSONALIZE_OK)
 		assert_string_equal(text_string(&all), row->expected);
 	else
